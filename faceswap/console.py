@@ -1,0 +1,45 @@
+"""What a person sees while a stage works: progress with rate and time left, and short lines."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from tqdm import tqdm
+
+T = TypeVar("T")
+
+
+def say(text: str = "") -> None:
+    """Print one line without breaking a progress bar that is being drawn."""
+    tqdm.write(text, file=sys.stdout)
+    sys.stdout.flush()
+
+
+def warn(text: str) -> None:
+    """Print one warning line to standard error without breaking a progress bar."""
+    tqdm.write(f"warning: {text}", file=sys.stderr)
+
+
+def progress(items: Iterable[T], label: str, unit: str, total: int | None = None) -> Iterator[T]:
+    """Yield `items` while showing count, rate in `unit`/s and time left on standard error."""
+    yield from _bar(items, label, unit, total)
+
+
+@contextmanager
+def progress_bar(label: str, unit: str, total: int | None = None, initial: int = 0) -> Iterator[Any]:
+    """A progress bar moved by hand with `.update(n)` and annotated with `.set_postfix_str(text)`."""
+    bar = _bar(None, label, unit, total, initial)
+    try:
+        yield bar
+    finally:
+        bar.close()
+
+
+def _bar(items: Iterable[T] | None, label: str, unit: str, total: int | None, initial: int = 0) -> Any:
+    # Into a file or pipe, one line every ten seconds instead of a redrawn bar keeps logs readable.
+    interval = 0.2 if sys.stderr.isatty() else 10.0
+    return tqdm(
+        items, desc=label, unit=f" {unit}", total=total, initial=initial, mininterval=interval,
+        dynamic_ncols=True, file=sys.stderr,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Frames to aligned faces: geometry, landmarks, face models."""

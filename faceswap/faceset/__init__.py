@@ -1,0 +1,1 @@
+"""A faceset: a folder of aligned faces with their metadata."""

@@ -1,0 +1,1 @@
+"""Pixels and bytes in and out: the only place where BGR exists."""

@@ -1,0 +1,1 @@
+"""Merging the swap back into the frames."""

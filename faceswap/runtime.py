@@ -1,0 +1,62 @@
+"""Device, precision and threads: asked for once, at the edge, and handed down as arguments."""
+
+from typing import TYPE_CHECKING, Literal
+
+from faceswap.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+DeviceName = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["auto", "float32", "bf16"]
+
+
+def choose_device(name: DeviceName) -> "torch.device":
+    """The torch device for `name`; "auto" takes cuda, then mps, then cpu.
+
+    Raises UserError when a device is asked for that torch cannot use.
+    """
+    import torch
+
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return torch.device(next(device for device in ("cuda", "mps", "cpu") if available[device]))
+    if not available[name]:
+        usable = ", ".join(device for device, usable in available.items() if usable)
+        raise UserError(
+            f"--device {name} was asked for, but torch {torch.__version__} finds no such device",
+            f"usable here: {usable}",
+            "type --device cpu (slow), or install a GPU driver and a torch build that fit each other",
+        )
+    return torch.device(name)
+
+
+def choose_dtype(precision: Precision, device: "torch.device") -> "torch.dtype":
+    """The arithmetic for networks: bf16 where the device computes it natively and "auto" asks, else float32."""
+    import torch
+
+    if precision == "auto":
+        return torch.bfloat16 if has_bf16(device) else torch.float32
+    return torch.bfloat16 if precision == "bf16" else torch.float32
+
+
+def has_bf16(device: "torch.device") -> bool:
+    """Whether the device multiplies bf16 matrices in hardware (an emulated bf16 is slower than float32)."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device)[0] >= 8
+    if device.type == "cpu":
+        cpu = torch.cpu
+        return bool(getattr(cpu, "_is_avx512_bf16_supported", bool)() or getattr(cpu, "_is_amx_tile_supported", bool)())
+    return False
+
+
+def quiet_worker() -> None:
+    """Call first in a worker process: one OpenCV thread, and Ctrl-C left to the parent."""
+    import signal
+
+    import cv2
+
+    cv2.setNumThreads(0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
