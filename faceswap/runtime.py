@@ -32,7 +32,7 @@ def choose_device(name: DeviceName) -> "torch.device":
 
 
 def choose_dtype(precision: Precision, device: "torch.device") -> "torch.dtype":
-    """The arithmetic for networks: bf16 where the device computes it natively and "auto" asks, else float32."""
+    """The arithmetic for networks; "auto" takes bf16 where the device computes it natively, else float32."""
     import torch
 
     if precision == "auto":
@@ -48,7 +48,10 @@ def has_bf16(device: "torch.device") -> bool:
         return torch.cuda.get_device_capability(device)[0] >= 8
     if device.type == "cpu":
         cpu = torch.cpu
-        return bool(getattr(cpu, "_is_avx512_bf16_supported", bool)() or getattr(cpu, "_is_amx_tile_supported", bool)())
+        return bool(
+            getattr(cpu, "_is_avx512_bf16_supported", bool)()
+            or getattr(cpu, "_is_amx_tile_supported", bool)()
+        )
     return False
 
 

@@ -60,7 +60,9 @@ class Workspace:
                 )
             name = names[0] if names else "new"
         if Path(name).name != name or name in ("", ".", ".."):
-            raise UserError(f"{name!r} cannot be a model name", "", "use a plain name without slashes, e.g. --model new")
+            raise UserError(
+                f"{name!r} cannot be a model name", "", "use a plain name without slashes, e.g. --model new"
+            )
         if not new and name not in names:
             raise UserError(
                 f"no model {name!r} in {self.models}",

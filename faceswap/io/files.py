@@ -61,7 +61,9 @@ def read_json(path: Path) -> Any:
     except FileNotFoundError:
         raise UserError(f"no file {path}") from None
     except (ValueError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid JSON", str(error), "restore it from a backup or delete it") from None
+        raise UserError(
+            f"{path} is not valid JSON", str(error), "restore it from a backup or delete it"
+        ) from None
 
 
 def sha256(path: Path) -> str:
@@ -79,6 +81,11 @@ def list_images(folder: Path) -> list[Path]:
         for entry in folder.iterdir()
         if entry.suffix.lower() in IMAGE_SUFFIXES and not entry.name.startswith(".") and entry.is_file()
     )
+
+
+def list_names(folder: Path, suffix: str) -> list[str]:
+    """Stems of the files in `folder` that end in `suffix`, sorted."""
+    return sorted(path.stem for path in folder.glob(f"*{suffix}")) if folder.is_dir() else []
 
 
 def require_free_space(folder: Path, needed_bytes: int, what: str) -> None:

@@ -1,0 +1,183 @@
+"""Settings of a stage: one frozen, validated object, from defaults, files and flags, saved and replayed.
+
+Order of strength: default < `--preset NAME` < `--config FILE` < flag. pydantic-settings reads the flags.
+"""
+
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    CliApp,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+from faceswap import __version__
+from faceswap.errors import Stopped, UserError
+from faceswap.io.files import list_names, read_json, write_json
+from faceswap.workspace import Workspace, assets
+
+
+def option(
+    default: Any, help: str, *, unit: str = "", ge: float | None = None, le: float | None = None
+) -> Any:
+    """A settings field whose `--help` names its range and unit; values outside [ge, le] are refused."""
+    span = (
+        f"{'' if ge is None else f'{ge:g}'}…{'' if le is None else f'{le:g}'}"
+        if (ge, le) != (None, None)
+        else ""
+    )
+    note = ", ".join(part for part in (span, unit) if part)
+    return Field(default, description=f"{help} [{note}]" if note else help, ge=ge, le=le)
+
+
+class StageSettings(BaseSettings):
+    """What every stage accepts; a stage's own settings derive from it."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        cli_kebab_case=True,
+        cli_implicit_flags=True,
+        cli_hide_none_type=True,
+        cli_avoid_json=True,
+    )
+
+    workspace: Path = option(Path("workspace"), "folder of this job, in DeepFaceLab's layout")
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_others: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Files and flags only: environment variables never change a result silently."""
+        return (init_settings,)
+
+    @property
+    def place(self) -> Workspace:
+        return Workspace(self.workspace)
+
+    @classmethod
+    def parse(cls, argv: Sequence[str], doc: str = "") -> Self:
+        """Settings from command-line words; raises UserError naming the flag that is wrong."""
+        words, files = _take_files(list(argv), cls)
+        values: dict[str, Any] = {}
+        for file in files:
+            values |= _from_file(file, cls)
+        cls.__doc__ = f"{doc}\n\nAlso: --config FILE (a saved settings file), --preset NAME."
+        try:
+            return CliApp.run(cls, cli_args=words, cli_exit_on_error=False, **values)
+        except ValidationError as error:
+            raise UserError(
+                "these settings cannot be used", _describe(error), "type --help for ranges"
+            ) from None
+        except SettingsError as error:
+            raise UserError(
+                "this command line cannot be read", str(error), "type --help for all flags"
+            ) from None
+
+    def save(self, path: Path) -> None:
+        """Write the resolved settings, to be replayed with `--config`; the workspace itself is left out."""
+        values = self.model_dump(mode="json", exclude={"workspace"})
+        write_json(path, {"stage": type(self).__module__, "version": __version__, "settings": values})
+
+
+S = TypeVar("S", bound=StageSettings)
+
+
+def run_stage(settings: type[S], main: Callable[[S], None], doc: str | None) -> None:
+    """Run one stage as a process: parse, work, and turn a user's mistake into sentences and exit code 2."""
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        main(settings.parse(sys.argv[1:], doc or ""))
+    except UserError as error:
+        _fail(error)
+    except OSError as error:
+        _fail(UserError(*_explain_os_error(error)))
+    except Stopped:
+        print("\nstopped; the same command continues", file=sys.stderr)
+        sys.exit(143)
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command continues", file=sys.stderr)
+        sys.exit(130)
+
+
+def _stop(*_: object) -> None:
+    raise Stopped
+
+
+def _fail(error: UserError) -> None:
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _explain_os_error(error: OSError) -> tuple[str, str, str]:
+    import errno
+
+    hints = {
+        errno.ENOSPC: "free some disk space; the same command continues",
+        errno.EROFS: "choose a --workspace on a disk that can be written",
+        errno.EACCES: "choose a --workspace that you may write to, or change its permissions",
+        errno.EPERM: "choose a --workspace that you may write to, or change its permissions",
+    }
+    if error.errno not in hints:
+        raise error
+    return f"the system refused to read or write {error.filename or 'a file'}", str(error), hints[error.errno]
+
+
+def _take_files(words: list[str], cls: type[StageSettings]) -> tuple[list[str], list[Path]]:
+    """Split `--preset X` and `--config X` off; presets come first, so that a config file wins over them."""
+    rest: list[str] = []
+    presets: list[Path] = []
+    configs: list[Path] = []
+    pending = iter(words)
+    for word in pending:
+        flag, equals, value = word.partition("=")
+        if flag not in ("--config", "--preset"):
+            rest.append(word)
+            continue
+        value = value if equals else next(pending, "")
+        if not value:
+            raise UserError(f"{flag} needs a value", "", f"{flag} {'FILE' if flag == '--config' else 'NAME'}")
+        (configs if flag == "--config" else presets).append(
+            Path(value) if flag == "--config" else _preset(value, cls)
+        )
+    return rest, presets + configs
+
+
+def _preset(name: str, cls: type[StageSettings]) -> Path:
+    folder = assets() / "presets"
+    path = folder / f"{name}.json"
+    if not path.is_file():
+        raise UserError(f"no preset {name!r}", "found " + (", ".join(list_names(folder, ".json")) or "none"))
+    return path
+
+
+def _from_file(path: Path, cls: type[StageSettings]) -> dict[str, Any]:
+    content = read_json(path)
+    values = content.get("settings", content) if isinstance(content, dict) else None
+    if not isinstance(values, dict):
+        raise UserError(f"{path} is no settings file", "", 'it should hold {"settings": {"name": value, …}}')
+    unknown = sorted(set(values) - set(cls.model_fields))
+    if unknown:
+        known = ", ".join(cls.model_fields)
+        raise UserError(f"{path} sets what this stage does not have: {', '.join(unknown)}", f"it has {known}")
+    return values
+
+
+def _describe(error: ValidationError) -> str:
+    lines = []
+    for item in error.errors():
+        flag = (
+            "--" + "-".join(str(part) for part in item["loc"]).replace("_", "-")
+            if item["loc"]
+            else "settings"
+        )
+        message = item["msg"].removeprefix("Value error, ")
+        lines.append(f"{flag} {item['input']!r}: {message}" if item["loc"] else message)
+    return "\n  ".join(lines)

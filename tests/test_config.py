@@ -1,0 +1,75 @@
+"""Settings come from defaults, files and flags in that order, are checked, saved and replayed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from faceswap.config import StageSettings, option
+from faceswap.errors import UserError
+
+
+class Example(StageSettings):
+    rate_hz: float = option(20.0, "frames a second", unit="Hz", ge=0, le=240)
+    sharp: bool = option(True, "keep it sharp")
+    name: str | None = option(None, "a name")
+
+
+def test_a_flag_wins_over_a_file_and_a_file_over_the_default(tmp_path: Path) -> None:
+    file = tmp_path / "saved.json"
+    file.write_text(json.dumps({"settings": {"rate_hz": 5, "name": "file"}}))
+    assert Example.parse([]).rate_hz == 20
+    assert Example.parse(["--config", str(file)]).rate_hz == 5
+    both = Example.parse(["--config", str(file), "--rate-hz", "7.5"])
+    assert (both.rate_hz, both.name) == (7.5, "file")
+
+
+def test_a_config_file_wins_over_a_preset_wherever_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("faceswap.config.assets", lambda: tmp_path)
+    (tmp_path / "presets").mkdir()
+    (tmp_path / "presets" / "calm.json").write_text('{"rate_hz": 1, "sharp": false}')
+    file = tmp_path / "mine.json"
+    file.write_text('{"rate_hz": 2}')
+    chosen = Example.parse(["--config", str(file), "--preset", "calm"])
+    assert (chosen.rate_hz, chosen.sharp) == (2, False)
+
+
+def test_saved_settings_replay_to_the_same_settings(tmp_path: Path) -> None:
+    first = Example.parse(["--rate-hz", "3", "--no-sharp", "--name", "x y"])
+    first.save(tmp_path / "example.json")
+    assert Example.parse(["--config", str(tmp_path / "example.json")]) == first
+
+
+def test_a_value_outside_its_range_names_the_flag_and_what_was_found() -> None:
+    with pytest.raises(UserError, match=r"--rate-hz '?500"):
+        Example.parse(["--rate-hz", "500"])
+
+
+@pytest.mark.parametrize(
+    "words", [["--frobnicate"], ["--rate-hz"], ["--rate-hz", "fast"], ["stray"], ["--config"]]
+)
+def test_a_wrong_command_line_is_a_user_error(words: list[str]) -> None:
+    with pytest.raises(UserError):
+        Example.parse(words)
+
+
+def test_a_file_with_unknown_names_is_refused_and_the_known_ones_are_listed(tmp_path: Path) -> None:
+    (tmp_path / "odd.json").write_text('{"settings": {"speed": 1}}')
+    with pytest.raises(UserError, match="rate_hz"):
+        Example.parse(["--config", str(tmp_path / "odd.json")])
+
+
+def test_the_environment_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RATE_HZ", "99")
+    assert Example.parse([]).rate_hz == 20
+
+
+def test_every_shipped_preset_parses_for_its_stage() -> None:
+    import importlib
+
+    folder = Path(__file__).parent.parent / "assets" / "presets"
+    for path in folder.glob("*.json"):
+        stage = importlib.import_module(json.loads(path.read_text())["stage"])
+        stage.Settings.parse(["--preset", path.stem])
