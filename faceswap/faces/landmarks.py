@@ -1,0 +1,116 @@
+"""What 68 landmarks (iBUG order) tell: face, eye and mouth masks, pose, mirror order.
+
+Points count pixel centres at integers, so the pixel that contains a point is ⌊p + ½⌋, which is the
+integer DFL gets by truncating its corner-counted landmarks; the masks draw with those (dfl-facts §16.7).
+"""
+
+from collections.abc import Iterable, Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from faceswap.faces.template import HEAD_MODEL
+from faceswap.types import Mask, Points
+
+# The convex parts whose union is the face (dfl-facts §2.8).
+_HULL_PARTS: tuple[tuple[int, ...], ...] = (
+    (*range(0, 9), 17),
+    (*range(8, 17), 26),
+    (*range(17, 20), 8),
+    (*range(24, 27), 8),
+    (*range(19, 25), 8),
+    (*range(17, 22), 27, *range(31, 36), 8),
+    (*range(22, 27), 27, *range(31, 36), 8),
+    (*range(27, 31), *range(31, 36)),
+)
+_EYES = (range(36, 42), range(42, 48))
+_INNER_LIPS = (range(60, 68),)
+_POSE_POINTS = np.array([*range(0, 27), *range(30, 36)])
+
+_MIRRORED_RUNS = (
+    range(16, -1, -1), range(26, 16, -1), range(27, 31), range(35, 30, -1),
+    (45, 44, 43, 42, 47, 46), (39, 38, 37, 36, 41, 40),
+    range(54, 47, -1), range(59, 54, -1), range(64, 59, -1), range(67, 64, -1),
+)  # fmt: skip
+# FLIP_68[i] is the point that lies where i lay once the picture is mirrored left to right.
+FLIP_68: NDArray[np.int64] = np.array([index for run in _MIRRORED_RUNS for index in run], np.int64)
+
+
+def hull_mask(landmarks: Points, height: int, width: int, brow_expand: float = 1.0) -> Mask:
+    """The face from jaw to raised brows as a hard mask (height, width) of 0 and 1 (dfl-facts §2.8).
+
+    landmarks: (68, 2) in this picture's pixels. brow_expand: how far brows move up from the eyes,
+    in half distances between the two; 0 leaves them.
+    """
+    return _fill(_expand_brows(_pixels(landmarks), brow_expand), _HULL_PARTS, height, width)
+
+
+def eyes_mask(landmarks: Points, height: int, width: int) -> Mask:
+    """Both eyes, widened by 1/32 and blurred by 1/16 of the height (dfl-facts §2.8). Height ≥ 32."""
+    return _soften(_fill(_pixels(landmarks), _EYES, height, width))
+
+
+def mouth_mask(landmarks: Points, height: int, width: int) -> Mask:
+    """The opening between the lips, widened and blurred like the eyes (dfl-facts §2.8). Height ≥ 32."""
+    return _soften(_fill(_pixels(landmarks), _INNER_LIPS, height, width))
+
+
+def outer_eye_distance(landmarks: Points) -> float:
+    """Distance in px between the outer eye corners (36, 45), the unit of landmark errors."""
+    return float(np.linalg.norm(landmarks[36] - landmarks[45]))
+
+
+def mirror_landmarks(landmarks: Points, width: int) -> Points:
+    """The landmarks of the picture (`width` px wide) mirrored left to right, again in iBUG order."""
+    mirrored = landmarks[FLIP_68].copy()
+    mirrored[:, 0] = width - 1 - mirrored[:, 0]
+    return mirrored
+
+
+def pose_deg(crop_landmarks: Points, size_px: int) -> tuple[float, float, float]:
+    """Pitch, yaw and roll in degrees, each within ±90, of landmarks in a crop of side `size_px`.
+
+    A camera of focal length `size_px` looks at a mean head; OpenCV's iterative PnP on 33 points, Euler
+    angles as in dfl-facts §2.7, whose signs are kept: pitch > 0 looks up, yaw > 0 turns to image left.
+    """
+    camera = np.array([[size_px, 0, size_px / 2], [0, size_px, size_px / 2], [0, 0, 1]], np.float64)
+    # The principal point is a corner coordinate (the crop's middle), so the points become that, too.
+    observed = np.asarray(crop_landmarks, np.float64)[_POSE_POINTS] + 0.5
+    _, rotation_vector, _ = cv2.solvePnP(HEAD_MODEL[_POSE_POINTS], observed, camera, np.zeros((4, 1)))
+    r = cv2.Rodrigues(rotation_vector)[0]
+    sy = float(np.hypot(r[0, 0], r[1, 0]))
+    if sy < 1e-6:
+        x, z = np.arctan2(-r[1, 2], r[1, 1]), 0.0
+    else:
+        x, z = np.arctan2(r[2, 1], r[2, 2]), np.arctan2(r[1, 0], r[0, 0])
+    angles = np.clip(np.array([-x, np.arctan2(-r[2, 0], sy), z], np.float64), -np.pi / 2, np.pi / 2)
+    pitch, yaw, roll = np.rad2deg(angles)
+    return float(pitch), float(yaw), float(roll)
+
+
+def _pixels(landmarks: Points) -> NDArray[np.int32]:
+    return np.floor(np.asarray(landmarks, np.float64) + 0.5).astype(np.int32)
+
+
+def _expand_brows(points: NDArray[np.int32], amount: float) -> NDArray[np.int32]:
+    lower_right = np.stack([(points[36] + (points[36] + points[0]) // 2) // 2, *points[36:40]])
+    lower_left = np.stack([*points[42:46], (points[45] + (points[16] + points[45]) // 2) // 2])
+    expanded = points.copy()
+    for brow, lower in ((slice(17, 22), lower_right), (slice(22, 27), lower_left)):
+        expanded[brow] = (points[brow] + 0.5 * amount * (points[brow] - lower)).astype(np.int32)
+    return expanded
+
+
+def _fill(points: NDArray[np.int32], parts: Iterable[Sequence[int]], height: int, width: int) -> Mask:
+    mask = np.zeros((height, width), np.float32)
+    for part in parts:
+        cv2.fillConvexPoly(mask, cv2.convexHull(points[list(part)]), 1.0)
+    return mask
+
+
+def _soften(mask: Mask) -> Mask:
+    height = mask.shape[0]
+    reach, blur = height // 32, (height // 16) | 1
+    widened = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
+    return np.asarray(cv2.GaussianBlur(widened, (blur, blur), 0), np.float32)

@@ -1,0 +1,143 @@
+"""Face metadata inside image files: which segment, how it is written and found.
+
+PNG   one iTXt chunk (PNG specification, third edition, §11.3.3.4), keyword `faceswap-face`,
+      uncompressed UTF-8 JSON, before the first IDAT.
+JPEG  one or more APP10 segments (marker FF EA) after the leading APP0: the identifier
+      `faceswap-face` and a zero byte, one byte part number from 0, one byte count of parts, then a
+      slice of the UTF-8 JSON. APP11 is taken by C2PA, APP13 and APP14 by Adobe, APP15 by DeepFaceLab.
+
+Neither touches the pixels. Readers stop at the first pixel data, so only the head of a file is read.
+"""
+
+import json
+import struct
+import zlib
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+from faceswap.types import Json
+
+KEYWORD = b"faceswap-face"
+_PNG = b"\x89PNG\r\n\x1a\n"
+_APP10 = 0xEA
+# A segment holds 65,535 bytes with its length field (2), identifier and zero byte, part and count.
+_PART_BYTES = 65535 - 2 - len(KEYWORD) - 1 - 2
+_JPEG_PREFIX = KEYWORD + b"\0"
+_PNG_PREFIX = KEYWORD + b"\0\0\0\0\0"
+
+
+def embed(image: bytes, meta: Json) -> bytes:
+    """The encoded PNG or JPEG with `meta` in it, in place of what it carried before.
+
+    Raises ValueError for other formats and for JSON beyond what 255 JPEG segments hold (16 MB).
+    """
+    text = json.dumps(meta, ensure_ascii=False, separators=(",", ":")).encode()
+    if image.startswith(_PNG):
+        return _embed_png(image, text)
+    if image.startswith(b"\xff\xd8"):
+        return _embed_jpeg(image, text)
+    raise ValueError("face metadata needs a PNG or JPEG file")
+
+
+def extract(path: Path) -> Json | None:
+    """The metadata of an image file; None where it carries none or what it carries is no JSON object."""
+    with path.open("rb") as file:
+        text = _find(file)
+    return _parse(text)
+
+
+def extract_bytes(image: bytes) -> Json | None:
+    """Like `extract`, for an encoded image in memory."""
+    return _parse(_find(BytesIO(image)))
+
+
+def _parse(text: bytes | None) -> Json | None:
+    if text is None:
+        return None
+    try:
+        value = json.loads(text)
+    except (ValueError, UnicodeDecodeError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _find(file: BinaryIO) -> bytes | None:
+    head = file.read(2)
+    if head == b"\xff\xd8":
+        return _find_jpeg(file)
+    if head + file.read(6) == _PNG:
+        return _find_png(file)
+    return None
+
+
+def _find_png(file: BinaryIO) -> bytes | None:
+    while len(header := file.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", header)
+        if kind in (b"IDAT", b"IEND"):
+            return None
+        if kind == b"iTXt":
+            content = file.read(length)
+            if content.startswith(_PNG_PREFIX):
+                return content[len(_PNG_PREFIX) :]
+            file.seek(4, 1)
+        else:
+            file.seek(length + 4, 1)
+    return None
+
+
+def _find_jpeg(file: BinaryIO) -> bytes | None:
+    parts: dict[int, bytes] = {}
+    count = -1
+    while len(header := file.read(4)) == 4:
+        marker, length = struct.unpack(">HH", header)
+        # Start of scan: pixels follow. Anything that is no marker means a damaged head.
+        if marker == 0xFFDA or marker >> 8 != 0xFF:
+            break
+        if marker != 0xFF00 | _APP10:
+            file.seek(length - 2, 1)
+            continue
+        content = file.read(length - 2)
+        if content.startswith(_JPEG_PREFIX) and len(content) >= len(_JPEG_PREFIX) + 2:
+            number, count = content[len(_JPEG_PREFIX) : len(_JPEG_PREFIX) + 2]
+            parts[number] = content[len(_JPEG_PREFIX) + 2 :]
+    if count < 1 or sorted(parts) != list(range(count)):
+        return None
+    return b"".join(parts[number] for number in range(count))
+
+
+def _embed_png(image: bytes, text: bytes) -> bytes:
+    content = _PNG_PREFIX + text
+    chunk = struct.pack(">I", len(content)) + b"iTXt" + content
+    chunk += struct.pack(">I", zlib.crc32(chunk[4:]))
+    kept, position = [image[:8]], 8
+    while position < len(image):
+        (length,) = struct.unpack(">I", image[position : position + 4])
+        end = position + length + 12
+        kind, old = image[position + 4 : position + 8], image[position + 8 : position + 8 + len(_PNG_PREFIX)]
+        if kind != b"iTXt" or old != _PNG_PREFIX:
+            kept.append(image[position:end])
+        if kind == b"IHDR":
+            kept.append(chunk)
+        position = end
+    return b"".join(kept)
+
+
+def _embed_jpeg(image: bytes, text: bytes) -> bytes:
+    slices = [text[start : start + _PART_BYTES] for start in range(0, len(text), _PART_BYTES)]
+    if len(slices) > 255:
+        raise ValueError(f"face metadata of {len(text)} bytes does not fit into a JPEG file")
+    segments = []
+    for number, part in enumerate(slices):
+        content = _JPEG_PREFIX + bytes((number, len(slices))) + part
+        segments.append(struct.pack(">HH", 0xFF00 | _APP10, len(content) + 2) + content)
+    leading, kept, position = [image[:2]], [], 2
+    while image[position : position + 2] != b"\xff\xda":
+        marker, length = struct.unpack(">HH", image[position : position + 4])
+        segment = image[position : position + 2 + length]
+        position += 2 + length
+        if marker == 0xFFE0 and not kept:
+            leading.append(segment)
+        elif marker != 0xFF00 | _APP10 or not segment[4:].startswith(_JPEG_PREFIX):
+            kept.append(segment)
+    return b"".join([*leading, *segments, *kept, image[position:]])

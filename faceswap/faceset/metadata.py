@@ -1,0 +1,114 @@
+"""What is known of one face, kept inside its crop as JSON (schema 1, see `carrier`)."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceswap.errors import FaceswapError
+from faceswap.faces.geometry import apply_transform, compose_transforms, resize_transform
+from faceswap.types import FaceType, Json, Points, Side, Transform
+
+SCHEMA = 1
+
+
+class BadMetadata(FaceswapError):
+    """JSON that does not describe a face of this schema; the message says what is wrong."""
+
+
+@dataclass(frozen=True, eq=False)
+class FaceMeta:
+    """One aligned face.
+
+    source:        file name of the frame it was cut from, with suffix.
+    frame_to_face: (2, 3) pixel centres of the frame to those of the crop: the truth about the crop.
+    size_px:       side of the crop.
+    landmarks:     (68, 2) iBUG points in frame pixels.
+    index:         0 for the largest face of its frame, then 1, 2, …
+    score:         the finder's confidence, 0 … 1.
+    polygons:      edits of the mask in crop pixels, kept as they are.
+    embedding:     (D,) identity vector of the pack's recogniser, of any length, or None.
+    extra:         keys this version does not know; written back unchanged.
+    """
+
+    source: str
+    frame_to_face: Transform
+    size_px: int
+    landmarks: Points
+    face_type: FaceType
+    side: Side
+    index: int
+    score: float
+    polygons: tuple[Json, ...] = ()
+    embedding: NDArray[np.float32] | None = None
+    extra: Json = field(default_factory=dict)
+
+    def crop_landmarks(self) -> Points:
+        """(68, 2) landmarks in crop pixels."""
+        return apply_transform(self.frame_to_face, self.landmarks).astype(np.float32)
+
+    def resized(self, size_px: int) -> Self:
+        """The same face in a crop resized to `size_px`."""
+        to_new = resize_transform(self.size_px, size_px)
+        return replace(self, frame_to_face=compose_transforms(to_new, self.frame_to_face), size_px=size_px)
+
+    def to_json(self) -> Json:
+        """Plain JSON; `from_json` gives back the same numbers, bit for bit."""
+        known: Json = {
+            "schema": SCHEMA,
+            "source": self.source,
+            "side": str(self.side),
+            "index": self.index,
+            "face_type": str(self.face_type),
+            "size_px": self.size_px,
+            "score": self.score,
+            "frame_to_face": self.frame_to_face.tolist(),
+            "landmarks": _floats(self.landmarks),
+        }
+        if self.polygons:
+            known["polygons"] = list(self.polygons)
+        if self.embedding is not None:
+            known["embedding"] = _floats(self.embedding)
+        return {**self.extra, **known}
+
+    @classmethod
+    def from_json(cls, data: Any) -> Self:
+        """Raises BadMetadata for JSON that is no face or of a newer schema."""
+        if not isinstance(data, dict) or not isinstance(data.get("schema"), int):
+            raise BadMetadata("no face metadata of this workbench")
+        if data["schema"] > SCHEMA:
+            raise BadMetadata(f"metadata of schema {data['schema']}; this version reads up to {SCHEMA}")
+        try:
+            return cls._read(data)
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadMetadata(f"damaged face metadata: {error!r}") from None
+
+    @classmethod
+    def _read(cls, data: Json) -> Self:
+        embedding = data.get("embedding")
+        return cls(
+            source=str(data["source"]),
+            frame_to_face=np.array(data["frame_to_face"], np.float64).reshape(2, 3),
+            size_px=int(data["size_px"]),
+            landmarks=np.array(data["landmarks"], np.float32).reshape(68, 2),
+            face_type=FaceType(data["face_type"]),
+            side=Side(data["side"]),
+            index=int(data["index"]),
+            score=float(data["score"]),
+            polygons=tuple(data.get("polygons", ())),
+            embedding=None if embedding is None else np.array(embedding, np.float32),
+            extra={key: value for key, value in data.items() if key not in _KNOWN},
+        )
+
+
+_KNOWN = {
+    "schema", "source", "side", "index", "face_type", "size_px", "score",
+    "frame_to_face", "landmarks", "polygons", "embedding",
+}  # fmt: skip
+
+
+def _floats(values: NDArray[np.float32]) -> list[Any]:
+    """float32 as short decimals that read back as the same float32 (nine digits always do)."""
+    flat = [float(f"{value:.9g}") for value in values.ravel()]
+    return np.array(flat, np.float64).reshape(values.shape).tolist()

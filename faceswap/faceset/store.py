@@ -1,0 +1,114 @@
+"""A faceset on disk: a folder of crops, each carrying its own metadata.
+
+`faces.index.jsonl` beside the crops has a line a face. It is a cache (keyed by file name, size and
+time) that makes opening a large set fast, and the copy from which metadata is put back when another
+program has saved a crop without it. It can be deleted at any time.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+from faceswap.errors import UserError
+from faceswap.faceset import carrier
+from faceswap.faceset.index import Index
+from faceswap.faceset.metadata import BadMetadata, FaceMeta
+from faceswap.io.files import list_images, write_bytes
+from faceswap.io.images import decode_image, encode_image
+from faceswap.types import FaceType, Frame
+
+
+@dataclass(frozen=True)
+class Face:
+    """One crop of a set: where it lies and what is known of it."""
+
+    path: Path
+    meta: FaceMeta
+
+
+def write_face(path: Path, crop: Frame, meta: FaceMeta, quality: int = 95) -> None:
+    """Write a crop (.jpg or .png) with its metadata, whole or not at all. quality: JPEG, 1 … 100."""
+    image = encode_image(path.suffix, crop, quality)
+    write_bytes(path, carrier.embed(image, meta.to_json()))
+
+
+def rewrite_meta(path: Path, meta: FaceMeta) -> None:
+    """Replace the metadata of a crop; its pixels stay as they are, byte for byte."""
+    write_bytes(path, carrier.embed(path.read_bytes(), meta.to_json()))
+
+
+def read_face(path: Path) -> tuple[Frame, FaceMeta]:
+    """A crop's pixels and metadata. UserError when it carries none; DamagedImage when it cannot be decoded."""
+    data = path.read_bytes()
+    meta = _require(path, carrier.extract_bytes(data))
+    return decode_image(data), meta
+
+
+def read_meta(path: Path) -> FaceMeta:
+    """Only the metadata, without decoding pixels. UserError when the file carries none."""
+    return _require(path, carrier.extract(path))
+
+
+def _require(path: Path, found: object) -> FaceMeta:
+    try:
+        return FaceMeta.from_json(found)
+    except BadMetadata as error:
+        raise UserError(
+            f"{path} is no aligned face: {error}",
+            "",
+            "move it out of the folder, or align again",
+        ) from None
+
+
+@dataclass(frozen=True)
+class Faceset:
+    """All faces of a folder, sorted by file name."""
+
+    folder: Path
+    faces: tuple[Face, ...]
+    # Pictures in the folder that carry no metadata and could not be restored.
+    strangers: tuple[Path, ...] = ()
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Read the metadata of every crop; what other programs stripped is restored with a warning.
+
+        Raises UserError when the folder is missing or holds no face.
+        """
+        if not folder.is_dir():
+            raise UserError(f"no folder {folder}", "", _how_to_fill(folder))
+        images = list_images(folder)
+        with Index(folder) as index:
+            metas = {path: index.meta(path) for path in images}
+        faces = tuple(Face(path, meta) for path, meta in metas.items() if meta is not None)
+        if not faces:
+            found = f"found {len(images)} pictures, none with face metadata" if images else "it is empty"
+            raise UserError(f"{folder} holds no aligned faces", found, _how_to_fill(folder))
+        return cls(folder, faces, tuple(path for path, meta in metas.items() if meta is None))
+
+    @cached_property
+    def face_type(self) -> FaceType:
+        """The face type of all faces; UserError when the set mixes several."""
+        types = {face.meta.face_type for face in self.faces}
+        if len(types) > 1:
+            named = ", ".join(sorted(types, key=lambda face_type: face_type.rank))
+            raise UserError(f"{self.folder} mixes face types", f"found {named}", "keep one type in a folder")
+        return next(iter(types))
+
+    @cached_property
+    def size_px(self) -> int:
+        """Side of the largest crop."""
+        return max(face.meta.size_px for face in self.faces)
+
+    def by_frame(self) -> dict[str, list[Face]]:
+        """Faces by the stem of the frame they come from, the largest first."""
+        grouped: dict[str, list[Face]] = {}
+        for face in sorted(self.faces, key=lambda face: face.meta.index):
+            grouped.setdefault(Path(face.meta.source).stem, []).append(face)
+        return grouped
+
+
+def _how_to_fill(folder: Path) -> str:
+    side = "dst" if folder.parent.name == "data_dst" else "src"
+    return f"fill it: python -m stages.align_{side} --workspace {folder.parent.parent}"
