@@ -1,0 +1,226 @@
+"""Checkpoints: tensors as safetensors, everything readable as JSON, hashed, whole or not there at all.
+
+    RUN/checkpoints/00012000/weights.safetensors, optimizer.safetensors, …, state.json
+
+`state.json` is written last and holds the SHA-256 of every part and of itself, because safetensors has
+no checksum of its own. The directory is filled under a hidden name and renamed, so a killed save leaves
+the older checkpoints as they were. Nothing that is read here can run code.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from faceswap.errors import UserError
+from faceswap.io.files import sha256
+from faceswap.types import Json
+
+SCHEMA = 1
+STATE = "state.json"
+# ".old" exists only while a checkpoint is being replaced by another of the same iteration.
+_NAME = re.compile(r"(\d{8,})(\.old)?")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """An intact checkpoint: its state, its tensors by part, and what had to be passed over to find it."""
+
+    state: Json
+    tensors: dict[str, dict[str, Tensor]]
+    path: Path
+    rejected: tuple[str, ...] = ()
+    damaged: tuple[Path, ...] = ()
+
+    @property
+    def iteration(self) -> int:
+        return int(self.state["iteration"])
+
+
+class _DamagedError(Exception):
+    """A checkpoint directory that cannot be trusted; the text says why."""
+
+
+def save(folder: Path, parts: Mapping[str, Mapping[str, Tensor]], state: Json, keep: int = 2) -> Path:
+    """Write a checkpoint of run `folder` at `state["iteration"]`, then drop all but the `keep` newest.
+
+    Tensors may lie on any device, in any memory format, and may share storage. Returns the checkpoint's
+    directory. Raises OSError when the disk is full or read-only; older checkpoints are then untouched.
+    """
+    root = folder / "checkpoints"
+    root.mkdir(parents=True, exist_ok=True)
+    for leftover in root.glob(".*.tmp"):
+        shutil.rmtree(leftover)
+    final = root / f"{state['iteration']:08d}"
+    write(root / f".{final.name}.tmp", parts, state)
+    _put_in_place(root / f".{final.name}.tmp", final)
+    for old in _candidates(root)[keep:]:
+        shutil.rmtree(old)
+    return final
+
+
+def write(path: Path, parts: Mapping[str, Mapping[str, Tensor]], state: Json) -> None:
+    """Fill the new directory `path` with parts and state and sync it to the disk; removes it on failure."""
+    path.mkdir(parents=True)
+    try:
+        files = {}
+        for name, tensors in parts.items():
+            file = path / f"{name}.safetensors"
+            _write_part(file, tensors)
+            files[file.name] = {"bytes": file.stat().st_size, "sha256": sha256(file)}
+        content = {"schema": SCHEMA, **state, "files": files}
+        text = json.dumps({**content, "sha256": _state_hash(content)}, indent=1, ensure_ascii=False) + "\n"
+        (path / STATE).write_bytes(text.encode())
+        _sync(path / STATE)
+        _sync(path)
+    except BaseException:
+        shutil.rmtree(path, ignore_errors=True)
+        raise
+
+
+def load(folder: Path, parts: Sequence[str]) -> Loaded:
+    """The newest intact checkpoint of run `folder` with the named parts, on the CPU.
+
+    Damaged ones (cut, flipped bit, part missing) are passed over and named in `rejected`.
+    Raises UserError when there is no checkpoint, or none is intact. Changes nothing on disk.
+    """
+    rejected: list[str] = []
+    damaged: list[Path] = []
+    for path in _candidates(folder / "checkpoints"):
+        try:
+            state, tensors = _read(path, parts)
+        except _DamagedError as error:
+            rejected.append(f"checkpoint {path.name} is damaged: {error}")
+            damaged.append(path)
+            continue
+        return Loaded(state, tensors, path, tuple(rejected), tuple(damaged))
+    if rejected:
+        hint = f"restore {folder} from a backup, or delete the folder and train anew"
+        raise UserError(f"no intact checkpoint in {folder}", "\n  ".join(rejected), hint)
+    raise UserError(f"no checkpoint in {folder}", "", "train first: python -m stages.train")
+
+
+def read(path: Path, parts: Sequence[str]) -> Loaded:
+    """One checkpoint directory, such as a bundled base model; UserError when it is missing or damaged."""
+    if not (path / STATE).is_file():
+        raise UserError(f"{path} is no checkpoint", f"no {STATE} in it", f"name a folder that holds {STATE}")
+    try:
+        state, tensors = _read(path, parts)
+    except _DamagedError as error:
+        raise UserError(
+            f"checkpoint {path} is damaged", str(error), "restore it from where it came"
+        ) from None
+    return Loaded(state, tensors, path)
+
+
+def exists(folder: Path) -> bool:
+    """Whether run `folder` has any checkpoint, intact or not."""
+    return bool(_candidates(folder / "checkpoints"))
+
+
+def set_aside(loaded: Loaded) -> None:
+    """Rename the damaged checkpoints that `load` passed over, so that they never displace intact ones."""
+    for path in loaded.damaged:
+        target = path.with_name(f"{path.name}.damaged")
+        shutil.rmtree(target, ignore_errors=True)
+        path.rename(target)
+
+
+def _candidates(root: Path) -> list[Path]:
+    """Complete checkpoint directories, newest first; hidden names are unfinished saves."""
+    if not root.is_dir():
+        return []
+    found = [
+        (match, path) for path in root.iterdir() if (match := _NAME.fullmatch(path.name)) and path.is_dir()
+    ]
+    return [path for _, path in sorted(found, key=lambda item: (-int(item[0][1]), item[1].name))]
+
+
+def _put_in_place(temporary: Path, final: Path) -> None:
+    """Rename into place; an existing checkpoint of that name stays loadable as `.old` until then."""
+    old = final.with_name(f"{final.name}.old")
+    if final.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        os.replace(final, old)
+    os.replace(temporary, final)
+    _sync(final.parent)
+    if old.exists():
+        shutil.rmtree(old)
+
+
+def _write_part(file: Path, tensors: Mapping[str, Tensor]) -> None:
+    owned: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for name, tensor in tensors.items():
+        # The writer refuses strided tensors, and tensors that share memory with one another.
+        plain = tensor.detach().cpu().contiguous()
+        owned[name] = plain.clone() if plain.untyped_storage().data_ptr() in seen else plain
+        seen.add(plain.untyped_storage().data_ptr())
+    try:
+        save_file(owned, file)
+    except SafetensorError as error:
+        # It hides the system's error number in its text; the stage explains numbers, not texts.
+        number = re.search(r"os error (\d+)", str(error))
+        raise OSError(int(number[1]) if number else errno.EIO, str(error), str(file)) from error
+    _sync(file)
+
+
+def _read(path: Path, parts: Sequence[str]) -> tuple[Json, dict[str, dict[str, Tensor]]]:
+    state = _read_state(path)
+    tensors = {}
+    for part in parts:
+        file = path / f"{part}.safetensors"
+        _check(file, state["files"].get(file.name))
+        tensors[part] = load_file(file)
+    return state, tensors
+
+
+def _read_state(path: Path) -> Json:
+    try:
+        content = json.loads((path / STATE).read_bytes())
+        stated = content.pop("sha256")
+        if stated != _state_hash(content):
+            raise _DamagedError(f"{STATE} does not match its own hash")
+    except OSError as error:
+        raise _DamagedError(f"{STATE} cannot be read ({error.strerror})") from None
+    except (ValueError, KeyError, AttributeError, TypeError):
+        raise _DamagedError(f"{STATE} is cut or altered") from None
+    if content["schema"] > SCHEMA:
+        raise UserError(
+            f"{path} was written by a newer version", f"schema {content['schema']}, known: {SCHEMA}", "update"
+        )
+    return dict(content)
+
+
+def _check(file: Path, stated: Json | None) -> None:
+    if stated is None or not file.is_file():
+        raise _DamagedError(f"{file.name} is missing")
+    size = file.stat().st_size
+    if size != stated["bytes"]:
+        raise _DamagedError(f"{file.name} has {size} of {stated['bytes']} bytes")
+    if sha256(file) != stated["sha256"]:
+        raise _DamagedError(f"{file.name} does not match its hash, some bits have changed")
+
+
+def _state_hash(content: Json) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def _sync(path: Path) -> None:
+    """Force a file, or a directory's list of names, to the disk."""
+    if path.is_dir() and os.name == "nt":  # Windows cannot open directories; its renames are journalled.
+        return
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
