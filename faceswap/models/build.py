@@ -1,0 +1,25 @@
+"""From a description to a model with fresh weights."""
+
+import torch
+
+from faceswap.models.arch import Family, ModelSpec
+from faceswap.models.blocks import initialise
+from faceswap.models.df import DF
+from faceswap.models.liae import LIAE
+from faceswap.models.swap import SwapModel
+
+MODELS: dict[Family, type[SwapModel]] = {"DF": DF, "LIAE": LIAE}
+
+
+def build(spec: ModelSpec, seed: int = 0) -> SwapModel:
+    """A model on the CPU in float32, channels last; the same seed gives the same weights.
+
+    Raises UserError where the sizes do not fit the architecture.
+    """
+    spec.validate()
+    # On "meta" nothing is drawn from torch's global generator and no memory is filled twice.
+    with torch.device("meta"):
+        model = MODELS[spec.arch.family](spec)
+    model.to_empty(device="cpu")
+    initialise(model, torch.Generator().manual_seed(seed))
+    return model.to(memory_format=torch.channels_last)

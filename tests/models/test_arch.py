@@ -1,0 +1,86 @@
+"""Names and sizes: what is accepted, what is refused and with which sentence."""
+
+from dataclasses import replace
+
+import pytest
+
+from faceswap.errors import UserError
+from faceswap.models.arch import Arch, ModelSpec, default_mask_dims
+
+
+@pytest.mark.parametrize("name", ["DF", "DF-U", "DF-UD", "LIAE-T", "LIAE-UDT"])
+def test_a_canonical_name_survives_parsing(name: str) -> None:
+    assert str(Arch.parse(name)) == name
+
+
+@pytest.mark.parametrize("name", ["liae-tdu", "LIAE-DUT", " liae-udt "])
+def test_letters_come_in_any_order_and_case(name: str) -> None:
+    assert Arch.parse(name) == Arch("LIAE", u=True, d=True, t=True)
+
+
+def test_an_unknown_letter_is_refused_and_the_letters_that_exist_are_listed() -> None:
+    with pytest.raises(UserError) as refused:
+        Arch.parse("LIAE-XQ")
+    sentence = str(refused.value)
+    assert "no letter Q, X exists" in sentence
+    assert all(f"{letter} " in sentence for letter in "UDT")
+
+
+@pytest.mark.parametrize("name", ["AMPP", "UD", "", "DF-", "DF_UD", "DF-UD-T"])
+def test_an_unknown_family_is_refused_and_the_families_that_exist_are_listed(name: str) -> None:
+    with pytest.raises(UserError, match=r"DF keeps.*LIAE adapts"):
+        Arch.parse(name)
+
+
+@pytest.mark.parametrize(
+    ("arch", "resolution", "nearest"),
+    [
+        ("DF", 100, ("96", "112")),
+        ("DF-UD", 112, ("96", "128")),
+        ("LIAE-T", 208, ("192", "224")),
+        ("DF", 32, ("64",)),
+        ("LIAE-UDT", 650, ("640",)),
+    ],
+)
+def test_an_impossible_resolution_names_the_nearest_that_work(
+    arch: str, resolution: int, nearest: tuple[str, ...]
+) -> None:
+    with pytest.raises(UserError) as refused:
+        ModelSpec(Arch.parse(arch), resolution).validate()
+    assert refused.value.hint.endswith(" or ".join(f"--resolution {value}" for value in nearest))
+    for value in nearest:
+        ModelSpec(Arch.parse(arch), int(value)).validate()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "nearest"),
+    [
+        ("encoder_dims", 63, "--encoder-dims 62 or --encoder-dims 64"),
+        ("decoder_dims", 300, "--decoder-dims 256"),
+        ("mask_dims", 15, "--mask-dims 16"),
+        ("ae_dims", 8, "--ae-dims 32"),
+    ],
+)
+def test_impossible_dims_name_the_nearest_that_work(field: str, value: int, nearest: str) -> None:
+    with pytest.raises(UserError) as refused:
+        replace(ModelSpec(Arch("DF")), **{field: value}).validate()
+    assert refused.value.hint.endswith(nearest)
+
+
+# dfl-facts §7.5: a third of the decoder's dims, odd values one up, never below 16.
+@pytest.mark.parametrize(("decoder_dims", "mask_dims"), [(64, 22), (96, 32), (48, 16), (32, 16), (256, 86)])
+def test_mask_dims_default_to_an_even_third(decoder_dims: int, mask_dims: int) -> None:
+    assert default_mask_dims(decoder_dims) == mask_dims
+
+
+def test_a_spec_survives_json() -> None:
+    spec = ModelSpec(Arch.parse("LIAE-DT"), 192, 128, 48, 32, 16)
+    assert ModelSpec.from_json(spec.to_json()) == spec
+
+
+@pytest.mark.parametrize(
+    "damage", [{"arch": 3}, {"resolution": "128"}, {"ae_dims": None}, {"mask_dims": True}]
+)
+def test_damaged_json_is_refused_by_name(damage: dict[str, object]) -> None:
+    with pytest.raises(UserError, match=f"{next(iter(damage))} missing or unreadable"):
+        ModelSpec.from_json(ModelSpec(Arch("DF")).to_json() | damage)
