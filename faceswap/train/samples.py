@@ -1,0 +1,156 @@
+"""Faces ready to train on: each crop resampled once to the model's size and face type, kept as bytes on disk.
+
+The store is one memory-mapped array beside the model, so fifty thousand faces need no more memory than a
+batch, and a second start needs no decoding. It is a cache: its name says what it was made from.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from faceswap.console import progress
+from faceswap.errors import UserError
+from faceswap.faces.geometry import compose_transforms, crop_transform, invert_transform, resize_transform
+from faceswap.faces.landmarks import hull_mask
+from faceswap.faceset.metadata import FaceMeta
+from faceswap.faceset.store import Face, Faceset, read_face
+from faceswap.io.files import atomic_path, read_json, require_free_space, write_json
+from faceswap.types import FaceType, Frame, Transform
+
+_VERSION = 1
+CHANNELS = 4  # red, green, blue, mask
+
+
+@dataclass(frozen=True)
+class SampleStore:
+    """Faces of one side. pixels: (N, R, R, 4) uint8 RGB and mask, memory-mapped, read-only.
+
+    skipped: file name -> why that crop could not be used; such crops have no row.
+    """
+
+    pixels: NDArray[np.uint8]
+    names: tuple[str, ...]
+    skipped: dict[str, str]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def take(self, rows: Sequence[int] | NDArray[np.int64]) -> NDArray[np.uint8]:
+        """(len(rows), R, R, 4) copied out of the store."""
+        return self.pixels[np.asarray(rows, np.int64)]
+
+
+def open_samples(
+    faceset: Faceset, face_type: FaceType, resolution: int, folder: Path, label: str
+) -> SampleStore:
+    """The faces of `faceset` as `face_type` at `resolution`², from the cache in `folder` or made now.
+
+    Larger face types are re-cropped from their landmarks. Crops that cannot be decoded are left out and
+    listed in `skipped`. Raises UserError when the set shows less of the head than `face_type`, when no
+    crop can be used, or when the cache does not fit on the disk.
+    """
+    check_face_type(faceset, face_type)
+    path = folder / f"{label}-{_key(faceset.faces, face_type, resolution)}.npy"
+    if not path.with_suffix(".json").is_file() or not path.is_file():
+        for outdated in folder.glob(f"{label}-*"):
+            outdated.unlink()
+        _make(faceset.faces, face_type, resolution, path, label)
+    record = read_json(path.with_suffix(".json"))
+    if not record["names"]:
+        name, reason = next(iter(record["skipped"].items()))
+        raise UserError(f"no crop in {faceset.folder} can be used", f"{name}: {reason}", "align again")
+    return SampleStore(np.load(path, mmap_mode="r"), tuple(record["names"]), record["skipped"])
+
+
+def check_face_type(faceset: Faceset, face_type: FaceType) -> None:
+    """Raise UserError when the faceset's crops show less of the head than `face_type`."""
+    if faceset.face_type.rank < face_type.rank:
+        side = faceset.faces[0].meta.side
+        raise UserError(
+            f"{faceset.folder} holds {faceset.face_type} faces, but the model needs {face_type} faces",
+            "a crop can be cut down to a smaller face type, never to a larger one",
+            f"align again (python -m stages.align_{side} --face-type {face_type}), "
+            f"or start a new model with --face-type {faceset.face_type}",
+        )
+
+
+def make_sample(crop: Frame, meta: FaceMeta, face_type: FaceType, resolution: int) -> NDArray[np.uint8]:
+    """(R, R, 4) uint8 RGB and hull mask of one crop."""
+    side = crop.shape[0]
+    if crop.shape[1] != side:
+        raise UserError(f"it is {crop.shape[1]}×{side} pixels, not square")
+    eight_bit = crop if crop.dtype == np.uint8 else np.rint(crop / np.float32(257)).astype(np.uint8)
+    meta = meta if meta.size_px == side else meta.resized(side)
+    crop_to_sample = resize_transform(side, resolution)
+    if meta.face_type is not face_type:
+        frame_to_sample = crop_transform(meta.landmarks, resolution, face_type)
+        crop_to_sample = compose_transforms(frame_to_sample, invert_transform(meta.frame_to_face))
+    hull = np.rint(hull_mask(meta.crop_landmarks(), side, side) * 255).astype(np.uint8)
+    image = _resample(
+        np.asarray(eight_bit, np.uint8), crop_to_sample, resolution, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE
+    )
+    mask = _resample(hull, crop_to_sample, resolution, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
+    return np.dstack([image, mask])
+
+
+def _resample(
+    picture: NDArray[np.uint8], a_to_b: Transform, size: int, interpolation: int, border: int
+) -> NDArray[np.uint8]:
+    """Warp to size²; where that shrinks, at a whole multiple of the size first, then averaged down."""
+    shrink = 1 / np.sqrt(abs(np.linalg.det(a_to_b[:, :2])))
+    times = max(1, round(float(shrink)))
+    a_to_large = compose_transforms(resize_transform(size, times * size), a_to_b)
+    large = cv2.warpAffine(
+        picture, a_to_large, (times * size, times * size), flags=interpolation, borderMode=border
+    )
+    small = large if times == 1 else cv2.resize(large, (size, size), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8)
+
+
+def _make(faces: Sequence[Face], face_type: FaceType, resolution: int, path: Path, label: str) -> None:
+    shape = (len(faces), resolution, resolution, CHANNELS)
+    require_free_space(path.parent, int(np.prod(shape, dtype=np.int64)), f"the cache of {len(faces)} faces")
+    skipped: dict[str, str] = {}
+    names: list[str] = []
+    with atomic_path(path) as temporary, ThreadPoolExecutor(os.cpu_count()) as pool:
+        pixels = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
+        made = _map_in_order(pool, lambda face: _try_sample(face, face_type, resolution), faces)
+        for face, sample in zip(faces, progress(made, f"{label} faces", "face", len(faces)), strict=True):
+            if isinstance(sample, str):
+                skipped[face.path.name] = sample
+            else:
+                pixels[len(names)] = sample
+                names.append(face.path.name)
+        pixels.flush()
+        del pixels
+    write_json(path.with_suffix(".json"), {"names": names, "skipped": skipped})
+
+
+def _map_in_order(
+    pool: ThreadPoolExecutor, work: Callable[[Face], NDArray[np.uint8] | str], faces: Sequence[Face]
+) -> Iterator[NDArray[np.uint8] | str]:
+    """Like `pool.map`, but with a bounded number of results waiting and of calls to cancel on Ctrl-C."""
+    for start in range(0, len(faces), 64):
+        yield from pool.map(work, faces[start : start + 64])
+
+
+def _try_sample(face: Face, face_type: FaceType, resolution: int) -> NDArray[np.uint8] | str:
+    try:
+        return make_sample(*read_face(face.path), face_type, resolution)
+    except (UserError, OSError) as error:
+        return str(error).replace("\n ", ";")
+
+
+def _key(faces: Sequence[Face], face_type: FaceType, resolution: int) -> str:
+    """Changes with every crop that is added, removed, renamed or written anew."""
+    stats = [(face.path.name, face.path.stat().st_size, face.path.stat().st_mtime_ns) for face in faces]
+    text = json.dumps([_VERSION, str(face_type), resolution, stats])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
