@@ -1,0 +1,1 @@
+"""Timing the hot paths against what the machine can do."""

@@ -1,0 +1,54 @@
+"""One picture of several clips side by side at the same moments."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from faceswap.errors import UserError
+from faceswap.types import Frame
+
+TILE_PX = 256
+BAR_PX = 28
+
+
+def storyboard(clips: Mapping[str, Path], moments: Sequence[float]) -> Frame:
+    """A labelled row a clip, a column a moment (fraction of the clip, in [0, 1]); RGB uint8.
+
+    Raises UserError when a clip holds no picture.
+    """
+    rows = []
+    for label, path in clips.items():
+        tiles = [_fit(frame) for frame in frames_at(path, moments)]
+        bar = np.full((BAR_PX, TILE_PX * len(tiles), 3), 24, np.uint8)
+        cv2.putText(bar, label, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (235, 235, 235), 1, cv2.LINE_AA)
+        rows += [bar, np.hstack(tiles)]
+    return np.vstack(rows)
+
+
+def frames_at(path: Path, moments: Sequence[float]) -> list[NDArray[np.uint8]]:
+    """The frames of a clip at fractions of its frame count; only those asked for are kept in memory."""
+    with av.open(str(path)) as container:
+        count = sum(1 for _ in container.decode(video=0))
+    if not count:
+        raise UserError(f"{path} holds no picture")
+    wanted = [min(count - 1, int(moment * count)) for moment in moments]
+    kept: dict[int, NDArray[np.uint8]] = {}
+    with av.open(str(path)) as container:
+        for index, frame in enumerate(container.decode(video=0)):
+            if index in wanted:
+                kept[index] = frame.to_ndarray(format="rgb24")
+    return [kept[index] for index in wanted]
+
+
+def _fit(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    scale = TILE_PX / max(frame.shape[:2])
+    size = (round(frame.shape[1] * scale), round(frame.shape[0] * scale))
+    small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+    tile = np.zeros((TILE_PX, TILE_PX, 3), np.uint8)
+    top, left = (TILE_PX - size[1]) // 2, (TILE_PX - size[0]) // 2
+    tile[top : top + size[1], left : left + size[0]] = small
+    return tile

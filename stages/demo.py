@@ -1,0 +1,70 @@
+"""- demo: two bundled clips of synthetic actors go in, a finished swapped video comes out
+
+    python -m stages.demo --workspace DIR
+
+Runs every stage as a process of its own, exactly as a user would type it (the commands are printed),
+and ends with one picture: source, destination and swap at 10, 30, 50, 70 and 90 % of the clip.
+Stopped, the same command continues. `--no-base` trains from random weights instead of the small
+bundled base model, for comparison.
+"""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from faceswap.config import StageSettings, option, run_stage
+from faceswap.console import say
+from faceswap.errors import UserError
+from faceswap.io.images import write_image
+from faceswap.io.storyboard import storyboard
+from faceswap.workspace import assets
+
+MOMENTS = (0.1, 0.3, 0.5, 0.7, 0.9)
+
+
+class Settings(StageSettings):
+    workspace: Path = option(Path("workspace/demo"), "folder for the demo's frames, faces, model and result")
+    train_minutes: float = option(6.5, "time to train", unit="minutes", ge=0.1, le=1000)
+    base: bool = option(True, "start from the bundled base model, which has seen neither actor")
+
+
+def commands(cfg: Settings) -> list[list[str]]:
+    """The words after `python -m` of every stage, in order."""
+    here = ["--workspace", str(cfg.workspace)]
+    clips = assets() / "demo"
+    start = ["--base", "demo"] if cfg.base else []
+    return [
+        ["stages.workspace", *here, "--src", str(clips / "actor_a.mp4"), "--dst", str(clips / "actor_b.mp4")],
+        ["stages.extract_src", *here, "--fps", "0"],
+        ["stages.extract_dst", *here],
+        ["stages.align_src", *here],
+        ["stages.align_dst", *here],
+        ["stages.train", *here, "--preset", "demo", *start, "--minutes", f"{cfg.train_minutes:g}"],
+        ["stages.merge", *here, "--preset", "demo_merge"],
+        ["stages.encode", *here],
+    ]
+
+
+def main(cfg: Settings) -> None:
+    started = time.monotonic()
+    for words in commands(cfg):
+        say(f"\n$ python -m {' '.join(words)}")
+        begun = time.monotonic()
+        code = subprocess.run([sys.executable, "-m", *words], check=False).returncode
+        if code in (130, 143):
+            raise KeyboardInterrupt
+        if code:
+            raise UserError(
+                f"the demo ended at {words[0]}", f"exit code {code}", "its message above says what to do"
+            )
+        say(f"  {words[0]}: {time.monotonic() - begun:.0f} s")
+    picture = cfg.workspace / "demo.png"
+    clips = {"source": assets() / "demo" / "actor_a.mp4", "destination": assets() / "demo" / "actor_b.mp4"}
+    write_image(picture, storyboard(clips | {"swap": cfg.place.result}, MOMENTS))
+    say(f"\nfinished in {(time.monotonic() - started) / 60:.1f} minutes")
+    say(f"the film     {cfg.place.result}\nlook at      {picture}")
+
+
+if __name__ == "__main__":
+    run_stage(Settings, main, __doc__)
