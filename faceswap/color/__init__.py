@@ -1,0 +1,1 @@
+"""Colour transfer between pictures: pure functions."""

@@ -1,0 +1,99 @@
+"""Where the swap covers the frame: the mask of a mode, shrunk or grown and softened, in crop space.
+
+All of it happens on a picture of MASK_PX² whatever the frame's and the model's size, so it always costs
+the same, and lengths given in thousandths of the crop's side are fractions of the face.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from faceswap.faces.landmarks import hull_mask
+from faceswap.merge.settings import MaskMode
+from faceswap.types import Image, Mask, Points
+
+MASK_PX = 512
+# The hull is drawn with hard pixels, this much finer, and averaged.
+_HULL_FINENESS = 2
+# A disc of this radius is cheap; larger ones are made of several, because discs add up (§ shrink_or_grow).
+_DISC_PX = 4
+
+
+class Prediction(NamedTuple):
+    """A model's answer to one crop: face (R, R, 3) RGB, masks (R, R), all float32 in [0, 1]."""
+
+    face: Image
+    mask_prd: Mask
+    mask_dst: Mask
+
+
+def _hull(_prediction: Prediction, landmarks: Points) -> Mask:
+    side = MASK_PX * _HULL_FINENESS
+    fine = (landmarks + np.float32(0.5)) * _HULL_FINENESS - np.float32(0.5)
+    drawn = hull_mask(fine, side, side)
+    return np.asarray(cv2.resize(drawn, (MASK_PX, MASK_PX), interpolation=cv2.INTER_AREA), np.float32)
+
+
+# Each takes the prediction and the landmarks in a crop of MASK_PX.
+_CONTENT: dict[MaskMode, Callable[[Prediction, Points], Mask]] = {
+    MaskMode.FULL: lambda _prediction, _landmarks: np.ones((MASK_PX, MASK_PX), np.float32),
+    MaskMode.DST: _hull,
+    MaskMode.LEARNED_PRD: lambda prediction, _landmarks: prediction.mask_prd,
+    MaskMode.LEARNED_DST: lambda prediction, _landmarks: prediction.mask_dst,
+    MaskMode.LEARNED_BOTH: lambda prediction, _landmarks: prediction.mask_prd * prediction.mask_dst,
+    MaskMode.LEARNED_EITHER: lambda prediction, _landmarks: prediction.mask_prd + prediction.mask_dst,
+}
+
+
+def face_mask(mode: MaskMode, prediction: Prediction, landmarks: Points) -> Mask:
+    """The mask of `mode`, (MASK_PX, MASK_PX), before it is shaped; landmarks (68, 2) in such a crop."""
+    mask = _CONTENT[mode](prediction, landmarks)
+    if mask.shape[0] != MASK_PX:
+        finer = mask.shape[0] < MASK_PX
+        mask = cv2.resize(
+            mask, (MASK_PX, MASK_PX), interpolation=cv2.INTER_CUBIC if finer else cv2.INTER_AREA
+        )
+    mask = np.clip(mask, 0, 1)
+    # What an 8-bit mask cannot show would only enlarge the rectangle that is composited.
+    mask[mask < 1 / 255] = 0
+    return mask
+
+
+def shape_mask(mask: Mask, erode: int, blur: int) -> Mask:
+    """Shrink by erode/2 (grow if negative), inset by blur/2, soften over ±blur/2: thousandths of the side.
+
+    The steps of dfl-facts §11.3.7. The result is zero at the outermost pixels of the crop, so that a
+    face never ends in the crop's straight edge.
+    """
+    mask = shrink_or_grow(mask, _to_px(erode / 2))
+    reach = round(_to_px(blur / 2))
+    inset = reach + 1
+    framed = np.zeros_like(mask)
+    framed[inset:-inset, inset:-inset] = mask[inset:-inset, inset:-inset]
+    if not reach:
+        return framed
+    side = 2 * reach + 1
+    # OpenCV's automatic sigma, 0.15 · side + 0.35, which is DFL's.
+    return np.asarray(cv2.GaussianBlur(framed, (side, side), 0, borderType=cv2.BORDER_CONSTANT), np.float32)
+
+
+def shrink_or_grow(mask: Mask, radius_px: float) -> Mask:
+    """Grey erosion (radius > 0) or dilation (< 0) with a disc; outside the picture there is no face.
+
+    Eroding by a disc of radius a and then b erodes by one of a + b (Serra, "Image Analysis and
+    Mathematical Morphology", 1982, II.C): several small discs cost far less than one large.
+    """
+    change = cv2.erode if radius_px > 0 else cv2.dilate
+    left = round(abs(radius_px))
+    while left > 0:
+        radius = min(left, _DISC_PX)
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+        mask = change(mask, disc, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+        left -= radius
+    return mask
+
+
+def _to_px(thousandths: float) -> float:
+    return thousandths * MASK_PX / 1000

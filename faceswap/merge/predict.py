@@ -1,0 +1,64 @@
+"""A trained model, ready to give faces the look of src, many at a time."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from faceswap.console import warn
+from faceswap.errors import UserError
+from faceswap.io import checkpoint
+from faceswap.merge.masks import Prediction
+from faceswap.models.arch import ModelSpec
+from faceswap.models.build import build
+from faceswap.models.swap import SwapModel
+from faceswap.types import FaceType, Image, Mask
+
+
+class Predictor:
+    """Swaps batches of crops. `identity` changes whenever the model's answers may."""
+
+    def __init__(
+        self, model: SwapModel, face_type: FaceType, device: torch.device, dtype: torch.dtype, identity: str
+    ) -> None:
+        self.face_type, self.identity = face_type, identity
+        self.resolution = model.spec.resolution
+        self._device, self._dtype = device, dtype
+        self._model = model.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @torch.inference_mode()
+    def __call__(self, crops: Sequence[Image]) -> list[Prediction]:
+        """The swap of each crop (R, R, 3), computed as one batch."""
+        batch = torch.from_numpy(np.stack(crops)).to(self._device).permute(0, 3, 1, 2)
+        with torch.autocast(self._device.type, self._dtype, enabled=self._dtype is not torch.float32):
+            swap = self._model.swap(batch)
+        faces = _to_host(swap.face.permute(0, 2, 3, 1))
+        masks_prd, masks_dst = _to_host(swap.mask_prd[:, 0]), _to_host(swap.mask_dst[:, 0])
+        return [Prediction(*parts) for parts in zip(faces, masks_prd, masks_dst, strict=True)]
+
+
+def load_predictor(run: Path, device: torch.device, dtype: torch.dtype) -> Predictor:
+    """The newest intact checkpoint of model folder `run`; says when newer ones are damaged.
+
+    dtype: torch.bfloat16 where the device computes it natively, else torch.float32. Raises UserError
+    when there is no intact checkpoint, or it does not hold what its description says.
+    """
+    loaded = checkpoint.load(run, ["weights"])
+    for reason in loaded.rejected:
+        warn(f"{reason}; using {loaded.path.name}")
+    try:
+        model = build(ModelSpec.from_json(loaded.state["spec"]))
+        face_type = FaceType(loaded.state["face_type"])
+        model.load_state_dict(loaded.tensors["weights"])
+    except (KeyError, ValueError, RuntimeError) as error:
+        hint = "train it on with this version, or choose another --model"
+        raise UserError(f"{loaded.path} is no face-swap model", str(error), hint) from None
+    digest = loaded.state["files"]["weights.safetensors"]["sha256"]
+    return Predictor(model, face_type, device, dtype, f"{run.name} at {loaded.iteration}, weights {digest}")
+
+
+def _to_host(values: Tensor) -> Image | Mask:
+    """float32 in [0, 1], in one block of memory."""
+    return np.ascontiguousarray(values.float().clamp(0, 1).cpu().numpy())

@@ -1,0 +1,79 @@
+"""Pixels between a frame and a crop, never touching more of the frame than the face."""
+
+import math
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from faceswap.faces.geometry import (
+    apply_transform,
+    compose_transforms,
+    crop_transform,
+    invert_transform,
+    resize_transform,
+)
+from faceswap.faces.warp import cut_crop
+from faceswap.types import FaceType, Frame, Image, Mask, Points, Transform
+
+
+class Rectangle(NamedTuple):
+    """Whole pixels of a frame; may be empty."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Rows and columns, to index a frame with."""
+        return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
+
+
+def crop_face(frame: Frame, landmarks: Points, size_px: int, face_type: FaceType) -> Image:
+    """The face as the model sees it, (size_px, size_px, 3) float32 in [0, 1], black outside the frame."""
+    crop = cut_crop(frame, crop_transform(landmarks, size_px, face_type), size_px)
+    return crop * np.float32(1 / np.iinfo(frame.dtype).max)
+
+
+def placement(landmarks: Points, size_px: int, face_type: FaceType, scale: float) -> Transform:
+    """face_to_frame of a crop of `size_px`²; `scale` > 1 pastes a smaller face (dfl-facts §11.5)."""
+    return invert_transform(crop_transform(landmarks, size_px, face_type, scale))
+
+
+def covered(mask: Mask, face_to_frame: Transform, height: int, width: int) -> Rectangle:
+    """The pixels of a (height, width) frame that the positive part of a crop-space mask can reach."""
+    left, top, across, down = cv2.boundingRect((mask > 0).astype(np.uint8))
+    if not across:
+        return Rectangle(0, 0, 0, 0)
+    # Interpolation carries a value almost one pixel further, averaging before it one pixel of the frame.
+    x0, y0, x1, y1 = left - 1, top - 1, left + across, top + down
+    corners = apply_transform(face_to_frame, np.float64([(x0, y0), (x1, y0), (x1, y1), (x0, y1)]))
+    low = np.clip(np.floor(corners.min(0)) - 1, 0, (width, height)).astype(int)
+    high = np.clip(np.ceil(corners.max(0)) + 2, 0, (width, height)).astype(int)
+    return Rectangle(int(low[0]), int(low[1]), *(int(side) for side in np.maximum(high - low, 0)))
+
+
+def paste_face(face: Image, face_to_frame: Transform, into: Rectangle) -> Image:
+    """A square crop in the frame's pixels, (into.height, into.width, 3), its border carried outwards."""
+    return _paste(face, face_to_frame, into, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
+
+
+def paste_mask(mask: Mask, face_to_frame: Transform, into: Rectangle) -> Mask:
+    """A square crop-space mask in the frame's pixels, (into.height, into.width), zero outside the crop."""
+    return _paste(mask, face_to_frame, into, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
+
+
+def _paste(crop: Image, face_to_frame: Transform, into: Rectangle, interpolation: int, border: int) -> Image:
+    size_px = crop.shape[0]
+    scale = float(np.sqrt(abs(np.linalg.det(face_to_frame[:, :2]))))
+    # Twice smaller or less, interpolation would skip pixels of the crop: average first.
+    if scale <= 0.5:
+        small_px = max(1, math.ceil(size_px * scale))
+        crop = cv2.resize(crop, (small_px, small_px), interpolation=cv2.INTER_AREA)
+        face_to_frame = compose_transforms(face_to_frame, resize_transform(small_px, size_px))
+    moved = face_to_frame.copy()
+    moved[:, 2] -= (into.left, into.top)
+    warped = cv2.warpAffine(crop, moved, (into.width, into.height), flags=interpolation, borderMode=border)
+    return np.asarray(warped, np.float32)
