@@ -14,13 +14,30 @@ REPOSITORY = Path(__file__).parent.parent
 LAYERS = [
     {"types", "errors"},
     {"config", "workspace", "console", "runtime", "io"},
-    {"models", "color", "faces.geometry", "faces.landmarks", "train.losses", "merge.compose"},
+    {
+        "models",
+        "color",
+        "faces.geometry",
+        "faces.landmarks",
+        "faces.template",
+        "faces.warp",
+        "train.losses",
+        "merge.compose",
+    },
     {"faceset"},
     {"faces", "facepack"},
     {"train", "merge", "detector", "provenance"},
     {"gui"},
 ]
-PURE = ["faces.geometry", "faces.landmarks", "color.transfer", "merge.compose", "train.losses", "models"]
+PURE = [
+    "faces.geometry",
+    "faces.landmarks",
+    "faces.warp",
+    "color.transfer",
+    "merge.compose",
+    "train.losses",
+    "models",
+]
 OPTIONAL = {"insightface", "onnxruntime", "onnx", "PySide6", "skimage", "segmentation_models_pytorch", "ray"}
 HEAVY_ONCE = {"faces", "facepack"}
 

@@ -15,7 +15,7 @@ from faceswap.types import Mask, Points
 
 # The convex parts whose union is the face (dfl-facts §2.8).
 _HULL_PARTS: tuple[tuple[int, ...], ...] = (
-    (*range(0, 9), 17),
+    (*range(9), 17),
     (*range(8, 17), 26),
     (*range(17, 20), 8),
     (*range(24, 27), 8),
@@ -26,7 +26,7 @@ _HULL_PARTS: tuple[tuple[int, ...], ...] = (
 )
 _EYES = (range(36, 42), range(42, 48))
 _INNER_LIPS = (range(60, 68),)
-_POSE_POINTS = np.array([*range(0, 27), *range(30, 36)])
+_POSE_POINTS = np.array([*range(27), *range(30, 36)])
 
 _MIRRORED_RUNS = (
     range(16, -1, -1), range(26, 16, -1), range(27, 31), range(35, 30, -1),

@@ -92,7 +92,7 @@ def _find_jpeg(file: BinaryIO) -> bytes | None:
     while len(header := file.read(4)) == 4:
         marker, length = struct.unpack(">HH", header)
         # Start of scan: pixels follow. Anything that is no marker means a damaged head.
-        if marker == 0xFFDA or marker >> 8 != 0xFF:
+        if marker == 0xFFDA or marker >> 8 != 0xFF or length < 2:
             break
         if marker != 0xFF00 | _APP10:
             file.seek(length - 2, 1)
@@ -111,7 +111,7 @@ def _embed_png(image: bytes, text: bytes) -> bytes:
     chunk = struct.pack(">I", len(content)) + b"iTXt" + content
     chunk += struct.pack(">I", zlib.crc32(chunk[4:]))
     kept, position = [image[:8]], 8
-    while position < len(image):
+    while position + 12 <= len(image):
         (length,) = struct.unpack(">I", image[position : position + 4])
         end = position + length + 12
         kind, old = image[position + 4 : position + 8], image[position + 8 : position + 8 + len(_PNG_PREFIX)]
@@ -131,8 +131,11 @@ def _embed_jpeg(image: bytes, text: bytes) -> bytes:
     for number, part in enumerate(slices):
         content = _JPEG_PREFIX + bytes((number, len(slices))) + part
         segments.append(struct.pack(">HH", 0xFF00 | _APP10, len(content) + 2) + content)
-    leading, kept, position = [image[:2]], [], 2
+    leading, position = [image[:2]], 2
+    kept: list[bytes] = []
     while image[position : position + 2] != b"\xff\xda":
+        if image[position : position + 1] != b"\xff" or position + 4 > len(image):
+            raise ValueError("a JPEG file without a scan")
         marker, length = struct.unpack(">HH", image[position : position + 4])
         segment = image[position : position + 2 + length]
         position += 2 + length

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from faceswap.console import warn
 from faceswap.faceset import carrier
-from faceswap.faceset.metadata import BadMetadata, FaceMeta
+from faceswap.faceset.metadata import FaceMeta, MetadataError
 from faceswap.io.files import write_bytes
 from faceswap.types import Json
 
@@ -34,7 +34,7 @@ class Index:
     ) -> None:
         if not self._changed or kind is not None:
             return
-        lines = (json.dumps(entry, ensure_ascii=False, separators=(",", ":")) for entry in self._entries.values())
+        lines = [json.dumps(entry, ensure_ascii=False) for entry in self._entries.values()]
         try:
             write_bytes(self._path, ("\n".join(lines) + "\n").encode())
         except OSError as problem:
@@ -92,7 +92,7 @@ class Index:
 def _meta(value: Any) -> FaceMeta | None:
     try:
         return FaceMeta.from_json(value)
-    except BadMetadata:
+    except MetadataError:
         return None
 
 

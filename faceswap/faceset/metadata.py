@@ -13,7 +13,7 @@ from faceswap.types import FaceType, Json, Points, Side, Transform
 SCHEMA = 1
 
 
-class BadMetadata(FaceswapError):
+class MetadataError(FaceswapError):
     """JSON that does not describe a face of this schema; the message says what is wrong."""
 
 
@@ -74,15 +74,15 @@ class FaceMeta:
 
     @classmethod
     def from_json(cls, data: Any) -> Self:
-        """Raises BadMetadata for JSON that is no face or of a newer schema."""
+        """Raises MetadataError for JSON that is no face or of a newer schema."""
         if not isinstance(data, dict) or not isinstance(data.get("schema"), int):
-            raise BadMetadata("no face metadata of this workbench")
+            raise MetadataError("no face metadata of this workbench")
         if data["schema"] > SCHEMA:
-            raise BadMetadata(f"metadata of schema {data['schema']}; this version reads up to {SCHEMA}")
+            raise MetadataError(f"metadata of schema {data['schema']}; this version reads up to {SCHEMA}")
         try:
             return cls._read(data)
         except (KeyError, TypeError, ValueError) as error:
-            raise BadMetadata(f"damaged face metadata: {error!r}") from None
+            raise MetadataError(f"damaged face metadata: {error!r}") from None
 
     @classmethod
     def _read(cls, data: Json) -> Self:
@@ -108,7 +108,7 @@ _KNOWN = {
 }  # fmt: skip
 
 
-def _floats(values: NDArray[np.float32]) -> list[Any]:
+def _floats(values: NDArray[np.float32]) -> Any:
     """float32 as short decimals that read back as the same float32 (nine digits always do)."""
     flat = [float(f"{value:.9g}") for value in values.ravel()]
     return np.array(flat, np.float64).reshape(values.shape).tolist()

@@ -10,10 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
+from faceswap.console import warn
 from faceswap.errors import UserError
 from faceswap.faceset import carrier
 from faceswap.faceset.index import Index
-from faceswap.faceset.metadata import BadMetadata, FaceMeta
+from faceswap.faceset.metadata import FaceMeta, MetadataError
 from faceswap.io.files import list_images, write_bytes
 from faceswap.io.images import decode_image, encode_image
 from faceswap.types import FaceType, Frame
@@ -39,7 +40,7 @@ def rewrite_meta(path: Path, meta: FaceMeta) -> None:
 
 
 def read_face(path: Path) -> tuple[Frame, FaceMeta]:
-    """A crop's pixels and metadata. UserError when it carries none; DamagedImage when it cannot be decoded."""
+    """A crop's pixels and metadata. UserError when it carries none, DamagedImage when damaged."""
     data = path.read_bytes()
     meta = _require(path, carrier.extract_bytes(data))
     return decode_image(data), meta
@@ -53,7 +54,7 @@ def read_meta(path: Path) -> FaceMeta:
 def _require(path: Path, found: object) -> FaceMeta:
     try:
         return FaceMeta.from_json(found)
-    except BadMetadata as error:
+    except MetadataError as error:
         raise UserError(
             f"{path} is no aligned face: {error}",
             "",
@@ -82,17 +83,20 @@ class Faceset:
         with Index(folder) as index:
             metas = {path: index.meta(path) for path in images}
         faces = tuple(Face(path, meta) for path, meta in metas.items() if meta is not None)
+        strangers = tuple(path for path, meta in metas.items() if meta is None)
         if not faces:
             found = f"found {len(images)} pictures, none with face metadata" if images else "it is empty"
             raise UserError(f"{folder} holds no aligned faces", found, _how_to_fill(folder))
-        return cls(folder, faces, tuple(path for path, meta in metas.items() if meta is None))
+        if strangers:
+            warn(f"{folder}: {len(strangers)} pictures carry no face metadata, as {strangers[0].name}")
+        return cls(folder, faces, strangers)
 
     @cached_property
     def face_type(self) -> FaceType:
         """The face type of all faces; UserError when the set mixes several."""
         types = {face.meta.face_type for face in self.faces}
         if len(types) > 1:
-            named = ", ".join(sorted(types, key=lambda face_type: face_type.rank))
+            named = ", ".join(face_type for face_type in FaceType if face_type in types)
             raise UserError(f"{self.folder} mixes face types", f"found {named}", "keep one type in a folder")
         return next(iter(types))
 
