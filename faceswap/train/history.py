@@ -1,0 +1,73 @@
+"""The losses of every iteration: one JSON line each, never double, cut back to the checkpoint on resume."""
+
+import json
+from array import array
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from faceswap.io.files import write_bytes
+
+
+class History:
+    """Losses and times by iteration, in memory and as lines of `history.jsonl`; a context manager.
+
+    Lines are written as they come, so that they can be followed while training runs. After a kill the
+    file is ahead of the checkpoint; opening it at the checkpoint's iteration drops what was lost.
+    """
+
+    def __init__(self, path: Path, iteration: int) -> None:
+        """Read what `path` holds up to `iteration` and drop the rest from memory and file."""
+        self.iterations, self.src, self.dst = array("q"), array("f"), array("f")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._read(path, iteration)
+        self._file = path.open("a", encoding="utf-8", buffering=1)
+
+    def append(self, iteration: int, src: float, dst: float, milliseconds: float) -> None:
+        """Add one iteration: mean losses of both sides and its duration."""
+        self._keep(iteration, src, dst)
+        line = {"iteration": iteration, "src": src, "dst": dst, "ms": milliseconds}
+        rounded = {
+            key: value if isinstance(value, int) else float(f"{value:.6g}") for key, value in line.items()
+        }
+        self._file.write(json.dumps(rounded) + "\n")
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __len__(self) -> int:
+        return len(self.iterations)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _read(self, path: Path, iteration: int) -> None:
+        whole = path.read_bytes() if path.is_file() else b""
+        end = 0
+        for line in whole.splitlines(keepends=True):
+            if not line.endswith(b"\n") or not self._take(line, iteration):
+                break
+            end += len(line)
+        if end < len(whole):
+            write_bytes(path, whole[:end])
+
+    def _take(self, line: bytes, iteration: int) -> bool:
+        try:
+            entry = json.loads(line)
+            number, src, dst = int(entry["iteration"]), float(entry["src"]), float(entry["dst"])
+        except (ValueError, KeyError, TypeError):
+            return False
+        if number > iteration or (self.iterations and number <= self.iterations[-1]):
+            return False
+        self._keep(number, src, dst)
+        return True
+
+    def _keep(self, iteration: int, src: float, dst: float) -> None:
+        self.iterations.append(iteration)
+        self.src.append(src)
+        self.dst.append(dst)
