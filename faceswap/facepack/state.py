@@ -1,0 +1,110 @@
+"""All of a training in one file: weights, their running average, optimiser and counters.
+
+safetensors holds no checksum, so the digest of the tensors travels in its metadata.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from faceswap.errors import UserError
+from faceswap.io.files import atomic_path
+
+_DECAY = 0.9985
+
+
+@dataclass
+class State:
+    """What a training needs to go on: networks, optimiser, steps done, seconds spent, smoothed loss."""
+
+    network: nn.Module
+    average: AveragedModel
+    optimizer: torch.optim.AdamW
+    step: int = 0
+    seconds: float = 0.0
+    loss: float = 0.0
+    saved_at_s: float = 0.0
+
+    @classmethod
+    def fresh(cls, network: nn.Module, rate: float) -> Self:
+        """A training that has not begun; biases and normalisations are not decayed."""
+        average = AveragedModel(network, avg_fn=_average, use_buffers=True)
+        kinds = [parameter for parameter in network.parameters()]
+        groups = [
+            {"params": [p for p in kinds if p.ndim > 1], "weight_decay": 0.02},
+            {"params": [p for p in kinds if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        return cls(network, average, torch.optim.AdamW(groups, lr=rate))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that changes while training, by name."""
+        named = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        named |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
+        for index, values in self.optimizer.state_dict()["state"].items():
+            named |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
+        return {name: value.detach().contiguous().clone() for name, value in named.items()}
+
+
+def _average(mean: Tensor, new: Tensor, count: Tensor | int) -> Tensor:
+    """Exponential average that forgets the start; counters (batches tracked) are taken over as they are."""
+    if not mean.is_floating_point():
+        return new
+    decay = min(_DECAY, (1 + int(count)) / (10 + int(count)))
+    return mean.lerp(new, 1 - decay)
+
+
+def save_state(path: Path, state: State) -> None:
+    """Write the state to `path` atomically."""
+    tensors = state.tensors()
+    metadata = {"step": str(state.step), "seconds": repr(state.seconds), "loss": repr(state.loss)}
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, metadata | {"digest": _digest(tensors)})
+
+
+def load_state(path: Path, state: State) -> None:
+    """Fill `state` from `path`; raises UserError where the file is damaged or of another network."""
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no iterator)
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path} cannot be read", str(error), "delete it to train from the start") from None
+    if _digest(tensors) != metadata["digest"]:
+        raise UserError(f"{path} is damaged", "its contents do not fit its digest", "delete it to start anew")
+    try:
+        state.network.load_state_dict(_part(tensors, "network."))
+        state.average.load_state_dict(_part(tensors, "average."))
+    except RuntimeError as error:
+        raise UserError(f"{path} is of another network", str(error)[:200], "delete it to start anew") from None
+    optimizer = state.optimizer.state_dict()
+    optimizer["state"] = _nested(_part(tensors, "optimizer."))
+    state.optimizer.load_state_dict(optimizer)
+    state.step, state.seconds = int(metadata["step"]), float(metadata["seconds"])
+    state.loss, state.saved_at_s = float(metadata["loss"]), state.seconds
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _nested(flat: dict[str, Tensor]) -> dict[int, dict[str, Any]]:
+    nested: dict[int, dict[str, Any]] = {}
+    for name, value in flat.items():
+        index, key = name.split(".", 1)
+        nested.setdefault(int(index), {})[key] = value
+    return nested
+
+
+def _digest(tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].reshape(-1).contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,109 @@
+"""The two things the pack learns, each as: a network, batches drawn from a seed, and a loss."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from torch import Tensor, nn
+
+from faceswap.facepack.anchors import assign, encode, lay_anchors
+from faceswap.facepack.backgrounds import load_photographs
+from faceswap.facepack.cache import FaceCache
+from faceswap.facepack.crops import CropMaker
+from faceswap.facepack.finder import Finder
+from faceswap.facepack.landmarker import Landmarker
+from faceswap.facepack.losses import FinderTargets, finder_loss, landmark_loss
+from faceswap.facepack.scenes import Scene, SceneMaker
+from faceswap.types import Frame
+
+
+class Task(ABC):
+    """One network to train; a batch depends on its random generator alone."""
+
+    name: str
+    rate: float
+    network: nn.Module
+
+    @abstractmethod
+    def draw(self, random: Generator) -> Any:
+        """The next batch, on the CPU."""
+
+    @abstractmethod
+    def loss(self, batch: Any) -> Tensor:
+        """The scalar to lower."""
+
+
+class LandmarkTask(Task):
+    """68 points of crops."""
+
+    name, rate = "landmarks", 2e-3
+
+    def __init__(self, faces: FaceCache, batch: int = 32) -> None:
+        self._crops, self._batch = CropMaker(faces, load_photographs()), batch
+        self.network = Landmarker()
+
+    def draw(self, random: Generator) -> tuple[Tensor, Tensor, Tensor]:
+        crops = [self._crops.draw(random) for _ in range(self._batch)]
+        points, weight = (np.stack([getattr(crop, name) for crop in crops]) for name in ("points", "weight"))
+        pictures = to_network([crop.picture for crop in crops])
+        return pictures, torch.from_numpy(points), torch.from_numpy(weight)
+
+    def loss(self, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        pictures, points, weight = batch
+        return landmark_loss(self.network(pictures), points, weight)
+
+
+class FindTask(Task):
+    """Faces in scenes of three sizes, about as many pixels a batch each."""
+
+    name, rate = "finder", 2e-3
+    sizes = ((256, 18), (384, 8), (640, 3))
+    shares = (0.55, 0.3, 0.15)
+
+    def __init__(self, faces: FaceCache) -> None:
+        self._scenes = SceneMaker(faces, load_photographs())
+        self.network = Finder()
+
+    def draw(self, random: Generator) -> tuple[Tensor, FinderTargets]:
+        size, count = self.sizes[random.choice(len(self.sizes), p=self.shares)]
+        scenes = [self._scenes.draw(size, random) for _ in range(count)]
+        return to_network([scene.picture for scene in scenes]), finder_targets(scenes, size)
+
+    def loss(self, batch: tuple[Tensor, FinderTargets]) -> Tensor:
+        pictures, targets = batch
+        return finder_loss(*self.network(pictures), targets)
+
+
+def finder_targets(scenes: Sequence[Scene], size: int) -> FinderTargets:
+    """What the anchors of these scenes, each size × size px, should answer."""
+    anchors = lay_anchors(size, size)
+    positive, sides, offsets, sizes, counted = [], [], [], [], []
+    for index, scene in enumerate(scenes):
+        targets = assign(anchors, scene.boxes, scene.wanted)
+        counted.append(targets.counted)
+        chosen = np.flatnonzero(targets.face >= 0)
+        positive.append(chosen + index * len(anchors.sizes))
+        if len(chosen) == 0:
+            continue
+        faces = np.maximum(targets.face, 0)
+        all_sides, all_offsets = encode(anchors, scene.boxes[faces], scene.five[faces])
+        sides.append(all_sides[chosen])
+        offsets.append(all_offsets[chosen])
+        sizes.append((all_sides[chosen, :2] + all_sides[chosen, 2:]).max(1))
+    floats = (
+        np.concatenate(part).astype(np.float32) if part else np.zeros(shape, np.float32)
+        for part, shape in ((sides, (0, 4)), (offsets, (0, 10)), (sizes, (0,)))
+    )
+    tensors = [torch.from_numpy(part) for part in floats]
+    return FinderTargets(
+        torch.from_numpy(np.concatenate(positive)), *tensors, torch.from_numpy(np.concatenate(counted))
+    )
+
+
+def to_network(pictures: Sequence[Frame]) -> Tensor:
+    """RGB uint8 pictures of one size to (B, 3, H, W), (x − 127.5) / 128, channels last."""
+    stacked = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+    return stacked.to(torch.float32).sub_(127.5).div_(128)
