@@ -1,7 +1,7 @@
 """Give one picture the colours of another. Pictures are (H, W, 3) RGB float32 in [0, 1]."""
 
 from collections.abc import Callable
-from enum import StrEnum
+from typing import Literal, TypeAlias
 
 import cv2
 import numpy as np
@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 
 from faceswap.types import Image, Mask
 
+# How the swapped face takes on the light of its frame (dfl-facts §11.7).
+ColorTransfer: TypeAlias = Literal["none", "rct"]
 
-class ColorTransfer(StrEnum):
-    """How the swapped face takes on the light of its frame (dfl-facts §11.7)."""
-
-    NONE = "none"
-    RCT = "rct"
+# Values of L, a and b that are kept (dfl-facts §11.7).
+_LAB_LOW, _LAB_HIGH = np.array([0, -127, -127], np.float32), np.array([100, 127, 127], np.float32)
 
 
 def rct(image: Image, target: Image, weights: Mask | None = None) -> Image:
@@ -33,13 +32,13 @@ def rct(image: Image, target: Image, weights: Mask | None = None) -> Image:
     # A channel without any spread has nothing to stretch.
     gain = wanted_spread / np.maximum(spread, 1e-6)
     moved = lab * gain + (wanted_mean - mean * gain)
-    limited = np.clip(moved, np.float32([0, -127, -127]), np.float32([100, 127, 127]))
-    return np.clip(cv2.cvtColor(limited, cv2.COLOR_LAB2RGB), 0, 1)
+    rgb = cv2.cvtColor(np.clip(moved, _LAB_LOW, _LAB_HIGH), cv2.COLOR_LAB2RGB)
+    return np.asarray(np.clip(rgb, 0, 1), np.float32)
 
 
 TRANSFERS: dict[ColorTransfer, Callable[[Image, Image, Mask | None], Image]] = {
-    ColorTransfer.NONE: lambda image, _target, _weights: image,
-    ColorTransfer.RCT: rct,
+    "none": lambda image, _target, _weights: image,
+    "rct": rct,
 }
 
 

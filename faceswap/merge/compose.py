@@ -7,11 +7,12 @@ shrunk on its way is averaged, not skipped through.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import cv2
 import numpy as np
 
-from faceswap.color.transfer import TRANSFERS, ColorTransfer
+from faceswap.color.transfer import TRANSFERS
 from faceswap.faces.geometry import apply_transform, crop_transform
 from faceswap.merge.masks import MASK_PX, Prediction, face_mask, shape_mask
 from faceswap.merge.settings import MergeSettings, Mode
@@ -48,7 +49,7 @@ class _Scene:
 
     @property
     def size_px(self) -> int:
-        return self.prediction.face.shape[0]
+        return len(self.prediction.face)
 
 
 def compose(
@@ -82,12 +83,12 @@ def _overlay(scene: _Scene) -> Frame:
 
 
 # What each mode makes of the rectangle; a new mode is one more function of a scene.
-_MODES: dict[Mode, Callable[[_Scene], Frame]] = {Mode.OVERLAY: _overlay, Mode.ORIGINAL: _original}
+_MODES: dict[Mode, Callable[[_Scene], Frame]] = {"overlay": _overlay, "original": _original}
 
 
 def _recoloured(scene: _Scene) -> Image:
     face, method = scene.prediction.face, scene.settings.color_transfer
-    if method is ColorTransfer.NONE:
+    if method == "none":
         return face
     size = (scene.size_px, scene.size_px)
     weights = np.asarray(cv2.resize(scene.mask, size, interpolation=cv2.INTER_AREA), np.float32)
@@ -101,4 +102,4 @@ def _blend(pixels: Frame, layer: Image, alpha: Mask) -> Frame:
     below = pixels.astype(np.float32)
     above = np.clip(layer, 0, 1) * np.float32(top)
     mixed = below + (above - below) * alpha[..., None]
-    return np.rint(mixed).astype(pixels.dtype)
+    return cast(Frame, np.rint(mixed).astype(pixels.dtype))

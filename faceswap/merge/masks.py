@@ -4,11 +4,13 @@ All of it happens on a picture of MASK_PX² whatever the frame's and the model's
 the same, and lengths given in thousandths of the crop's side are fractions of the face.
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from faceswap.faces.landmarks import hull_mask
 from faceswap.merge.settings import MaskMode
@@ -17,7 +19,7 @@ from faceswap.types import Image, Mask, Points
 MASK_PX = 512
 # The hull is drawn with hard pixels, this much finer, and averaged.
 _HULL_FINENESS = 2
-# A disc of this radius is cheap; larger ones are made of several, because discs add up (§ shrink_or_grow).
+# A disc of this radius is cheap; larger ones are made of several, because discs add up.
 _DISC_PX = 4
 
 
@@ -38,12 +40,12 @@ def _hull(_prediction: Prediction, landmarks: Points) -> Mask:
 
 # Each takes the prediction and the landmarks in a crop of MASK_PX.
 _CONTENT: dict[MaskMode, Callable[[Prediction, Points], Mask]] = {
-    MaskMode.FULL: lambda _prediction, _landmarks: np.ones((MASK_PX, MASK_PX), np.float32),
-    MaskMode.DST: _hull,
-    MaskMode.LEARNED_PRD: lambda prediction, _landmarks: prediction.mask_prd,
-    MaskMode.LEARNED_DST: lambda prediction, _landmarks: prediction.mask_dst,
-    MaskMode.LEARNED_BOTH: lambda prediction, _landmarks: prediction.mask_prd * prediction.mask_dst,
-    MaskMode.LEARNED_EITHER: lambda prediction, _landmarks: prediction.mask_prd + prediction.mask_dst,
+    "full": lambda _prediction, _landmarks: np.ones((MASK_PX, MASK_PX), np.float32),
+    "dst": _hull,
+    "learned-prd": lambda prediction, _landmarks: prediction.mask_prd,
+    "learned-dst": lambda prediction, _landmarks: prediction.mask_dst,
+    "learned-prd*learned-dst": lambda prediction, _landmarks: prediction.mask_prd * prediction.mask_dst,
+    "learned-prd+learned-dst": lambda prediction, _landmarks: prediction.mask_prd + prediction.mask_dst,
 }
 
 
@@ -68,15 +70,17 @@ def shape_mask(mask: Mask, erode: int, blur: int) -> Mask:
     face never ends in the crop's straight edge.
     """
     mask = shrink_or_grow(mask, _to_px(erode / 2))
-    reach = round(_to_px(blur / 2))
+    width_px = _to_px(blur)
+    reach = math.ceil(width_px / 2)
     inset = reach + 1
     framed = np.zeros_like(mask)
     framed[inset:-inset, inset:-inset] = mask[inset:-inset, inset:-inset]
     if not reach:
         return framed
-    side = 2 * reach + 1
-    # OpenCV's automatic sigma, 0.15 · side + 0.35, which is DFL's.
-    return np.asarray(cv2.GaussianBlur(framed, (side, side), 0, borderType=cv2.BORDER_CONSTANT), np.float32)
+    side = (2 * reach + 1, 2 * reach + 1)
+    # The sigma that OpenCV gives to a kernel of this width, which is DFL's.
+    softened = cv2.GaussianBlur(framed, side, 0.15 * width_px + 0.35, borderType=cv2.BORDER_CONSTANT)
+    return np.asarray(softened, np.float32)
 
 
 def shrink_or_grow(mask: Mask, radius_px: float) -> Mask:
@@ -86,13 +90,17 @@ def shrink_or_grow(mask: Mask, radius_px: float) -> Mask:
     Mathematical Morphology", 1982, II.C): several small discs cost far less than one large.
     """
     change = cv2.erode if radius_px > 0 else cv2.dilate
-    left = round(abs(radius_px))
-    while left > 0:
-        radius = min(left, _DISC_PX)
-        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-        mask = change(mask, disc, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-        left -= radius
-    return mask
+    fraction, whole = math.modf(abs(radius_px))
+    for radius in [_DISC_PX] * int(whole // _DISC_PX) + [int(whole % _DISC_PX)]:
+        mask = change(mask, _disc(radius), borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    # Part of a pixel is that part of the way to one pixel more, so that every step of a setting counts.
+    further = change(mask, _disc(1), borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    return mask + (further - mask) * np.float32(fraction)
+
+
+def _disc(radius: int) -> NDArray[np.uint8]:
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    return np.asarray(disc, np.uint8)
 
 
 def _to_px(thousandths: float) -> float:

@@ -1,92 +1,81 @@
-"""What was merged how: the lines that let a stopped merge continue and keep others' work safe."""
+"""What was merged how: the lines that let a stopped merge continue and keep other work safe."""
 
-import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO
 
 from faceswap.errors import UserError
-from faceswap.merge.settings import MergeSettings
-from faceswap.types import Points
+from faceswap.merge.plan import Task
 
 RECORD_NAME = "merged.jsonl"
 
 
-def fingerprint(model: str, settings: MergeSettings, faces: Iterable[Points]) -> str:
-    """Equal for frames that a merge would render equally: model, look and the frame's landmarks."""
-    known = [model, settings.model_dump(mode="json"), [points.tolist() for points in faces]]
-    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:32]
-
-
 class Record:
-    """One line a finished frame, appended after its files are in place, in `merged/merged.jsonl`.
+    """One line a finished frame, appended once its files are in place, in `merged/merged.jsonl`.
 
-    The first line of each run, {"begun": identity}, says what it makes: a file that such a run left
+    Every run starts with a line {"begun": identity} that says what it makes: a file that a run left
     without a line of its own (it was killed in between) may be made again without asking.
     """
 
-    def __init__(self, folder: Path, mask_folder: Path) -> None:
-        self._path = folder / RECORD_NAME
-        self._folders = (folder, mask_folder)
+    def __init__(self, folder: Path, mask_folder: Path, identity: str) -> None:
+        self.folder, self.mask_folder, self._identity = folder, mask_folder, identity
         self._made: dict[str, str] = {}
-        self._begun = ""
-        self._file: TextIO | None = None
-        for entry in _lines(self._path):
-            self._begun = entry.get("begun", self._begun)
+        begun = ""
+        for entry in _entries(self._path):
+            begun = entry.get("begun", begun)
             if "frame" in entry:
-                self._made[entry["frame"]] = entry["fingerprint"]
+                self._made[entry["frame"]] = entry.get("mark", "")
+        self._continues = begun == identity
+
+    @property
+    def _path(self) -> Path:
+        return self.folder / RECORD_NAME
 
     def outputs(self, stem: str) -> tuple[Path, Path]:
         """Where a frame's picture and mask go."""
-        return self._folders[0] / f"{stem}.png", self._folders[1] / f"{stem}.png"
+        return self.folder / f"{stem}.png", self.mask_folder / f"{stem}.png"
 
-    def is_done(self, stem: str, mark: str) -> bool:
-        """Whether both files are there and were made as `mark` says."""
-        return self._made.get(stem) == mark and all(path.is_file() for path in self.outputs(stem))
+    def begin(self, tasks: Sequence[Task], again: bool = False) -> list[Task]:
+        """The tasks whose files are missing or were made another way; notes that a run begins.
 
-    def others(self, stems: Iterable[str], identity: str) -> Sequence[str]:
-        """Frames among `stems` whose files were made some other way and would be replaced."""
-        return [
-            stem
-            for stem in stems
-            if any(path.is_file() for path in self.outputs(stem))
-            and (stem in self._made or self._begun != identity)
-        ]
-
-    def begin(self, identity: str) -> None:
-        """Open the file for a run that makes `identity`."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        Raises UserError, and changes nothing, when files made another way would be replaced without
+        `again`.
+        """
+        todo = [task for task in tasks if not self._is_done(task)]
+        others = [task.stem for task in todo if self._is_anothers(task)]
+        if others and not again:
+            raise UserError(
+                f"{self.folder} holds {len(others)} frames made with other settings, "
+                "another state of the model or other faces",
+                f"the first is {others[0]}.png",
+                "add --again to replace them, or move merged and merged_mask away to keep them",
+            )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # An earlier run may have been killed within a line.
         torn = self._path.is_file() and not self._path.read_bytes().endswith(b"\n")
-        self._file = self._path.open("a", encoding="utf-8")
-        self._write({"begun": identity}, "\n" if torn and self._path.stat().st_size else "")
+        self._append({"begun": self._identity}, "\n" if torn else "")
+        return todo
 
-    def add(self, stem: str, mark: str) -> None:
+    def add(self, task: Task) -> None:
         """Note that both files of a frame are in place."""
-        self._write({"frame": stem, "fingerprint": mark})
+        self._append({"frame": task.stem, "mark": task.mark})
 
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
+    def _is_done(self, task: Task) -> bool:
+        return self._made.get(task.stem) == task.mark and all(p.is_file() for p in self.outputs(task.stem))
 
-    def _write(self, entry: dict[str, str], before: str = "") -> None:
-        assert self._file is not None, "begin() comes first"
-        self._file.write(before + json.dumps(entry, ensure_ascii=False) + "\n")
-        self._file.flush()
-
-
-def refuse_others(others: Sequence[str], folder: Path) -> None:
-    """Raise UserError when frames made some other way would be replaced without being asked to."""
-    if others:
-        raise UserError(
-            f"{folder} holds {len(others)} frames made with other settings, another state of the model or faces",
-            f"the first is {others[0]}.png",
-            "add --again to replace them, or move the folders merged and merged_mask away to keep them",
+    def _is_anothers(self, task: Task) -> bool:
+        unlisted = task.mark if self._continues else ""
+        return self._made.get(task.stem, unlisted) != task.mark and any(
+            path.is_file() for path in self.outputs(task.stem)
         )
 
+    def _append(self, entry: dict[str, str], before: str = "") -> None:
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(before + json.dumps(entry, ensure_ascii=False) + "\n")
 
-def _lines(path: Path) -> list[dict[str, str]]:
-    """The entries of a record; a last line cut by a crash is passed over."""
+
+def _entries(path: Path) -> list[dict[str, str]]:
+    """The lines of a record; a line cut by a crash is passed over."""
     if not path.is_file():
         return []
     entries = []

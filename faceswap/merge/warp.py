@@ -49,7 +49,7 @@ def covered(mask: Mask, face_to_frame: Transform, height: int, width: int) -> Re
         return Rectangle(0, 0, 0, 0)
     # Interpolation carries a value almost one pixel further, averaging before it one pixel of the frame.
     x0, y0, x1, y1 = left - 1, top - 1, left + across, top + down
-    corners = apply_transform(face_to_frame, np.float64([(x0, y0), (x1, y0), (x1, y1), (x0, y1)]))
+    corners = apply_transform(face_to_frame, np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], np.float64))
     low = np.clip(np.floor(corners.min(0)) - 1, 0, (width, height)).astype(int)
     high = np.clip(np.ceil(corners.max(0)) + 2, 0, (width, height)).astype(int)
     return Rectangle(int(low[0]), int(low[1]), *(int(side) for side in np.maximum(high - low, 0)))

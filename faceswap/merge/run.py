@@ -1,0 +1,169 @@
+"""All frames of a clip: read ahead, swap in batches, composite in parallel, written one by one.
+
+Memory does not grow with the clip: at most a batch of frames and two frames a worker are held.
+Threads do the image work, since OpenCV releases Python's lock; the model runs between them.
+"""
+
+import shutil
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from faceswap.console import progress_bar
+from faceswap.io.files import atomic_path
+from faceswap.io.images import DamagedImage, read_image, write_image, write_mask
+from faceswap.merge.compose import compose
+from faceswap.merge.masks import Prediction
+from faceswap.merge.plan import Task
+from faceswap.merge.predict import Predictor
+from faceswap.merge.record import Record
+from faceswap.merge.settings import MergeSettings
+from faceswap.merge.warp import crop_face
+from faceswap.types import FaceType, Frame, Image, Mask, Points
+
+
+@dataclass
+class Summary:
+    """What a merge did, in frames, but for `faces`."""
+
+    merged: int = 0
+    without_face: int = 0
+    faces: int = 0
+    damaged: list[DamagedImage] = field(default_factory=list)
+
+    def count(self, task: Task) -> None:
+        self.merged += bool(task.faces)
+        self.without_face += not task.faces
+        self.faces += len(task.faces)
+
+
+def merge(
+    todo: Sequence[Task],
+    record: Record,
+    predictor: Predictor,
+    settings: MergeSettings,
+    *,
+    batch_size: int,
+    workers: int,
+    already: int = 0,
+) -> Summary:
+    """Write every task's picture and mask where `record` says, and note it there.
+
+    already: frames of the clip that need no work, for the progress bar. Frames that cannot be read are
+    listed in the summary. Stopped at any moment, no half-written file is left.
+    """
+    # Parallel over frames; threads inside OpenCV would only compete with that.
+    cv2.setNumThreads(1)
+    summary, face_type = Summary(), predictor.face_type
+    pool = ThreadPoolExecutor(workers)
+    try:
+        read = _ahead(pool, ((_read, task, predictor.resolution, face_type) for task in todo), workers)
+        swapped = _swap(_intact(read, summary.damaged), predictor, batch_size)
+        laid = ((_finish, item, face_type, settings, record.outputs(item.task.stem)) for item in swapped)
+        with progress_bar("merge", "frames", already + len(todo), already) as bar:
+            for task in _ahead(pool, laid, workers):
+                record.add(task)
+                summary.count(task)
+                bar.update()
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return summary
+
+
+def _ahead(pool: ThreadPoolExecutor, calls: Iterable[tuple[Any, ...]], depth: int) -> Iterator[Any]:
+    """Results of calls (function, *arguments) in order, at most `depth` of them waiting or in work."""
+    waiting: deque[Future[Any]] = deque()
+    for function, *arguments in calls:
+        waiting.append(pool.submit(function, *arguments))
+        if len(waiting) >= depth:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+@dataclass(frozen=True)
+class _Item:
+    """A decoded frame with the crops of its faces, later with their swaps."""
+
+    task: Task
+    frame: Frame
+    crops: tuple[Image, ...]
+    predictions: tuple[Prediction, ...] = ()
+
+
+def _read(task: Task, size_px: int, face_type: FaceType) -> _Item | DamagedImage:
+    try:
+        frame = read_image(task.frame)
+    except DamagedImage as damage:
+        return damage
+    return _Item(task, frame, tuple(crop_face(frame, points, size_px, face_type) for points in task.faces))
+
+
+def _intact(items: Iterable[_Item | DamagedImage], damaged: list[DamagedImage]) -> Iterator[_Item]:
+    for item in items:
+        if isinstance(item, DamagedImage):
+            damaged.append(item)
+        else:
+            yield item
+
+
+def _swap(items: Iterable[_Item], predictor: Predictor, batch_size: int) -> Iterator[_Item]:
+    """Items with their predictions; frames without a face do not wait for a batch to fill."""
+    group: list[_Item] = []
+    for item in items:
+        if not item.crops:
+            yield item
+            continue
+        group.append(item)
+        if sum(len(member.crops) for member in group) >= batch_size:
+            yield from _predict(group, predictor, batch_size)
+            group = []
+    yield from _predict(group, predictor, batch_size)
+
+
+def _predict(group: Sequence[_Item], predictor: Predictor, batch_size: int) -> Iterator[_Item]:
+    crops = [crop for item in group for crop in item.crops]
+    starts = range(0, len(crops), batch_size)
+    answers = iter([one for start in starts for one in predictor(crops[start : start + batch_size])])
+    for item in group:
+        yield replace(item, predictions=tuple(islice(answers, len(item.crops))))
+
+
+def _finish(item: _Item, face_type: FaceType, settings: MergeSettings, paths: tuple[Path, Path]) -> Task:
+    """Composite a frame and write it; the picture comes last, so that it is never without its mask."""
+    frame, mask = render(item.frame, item.task.faces, item.predictions, face_type, settings)
+    write_mask(paths[1], mask)
+    if not item.task.faces and item.task.frame.suffix.lower() == ".png":
+        with atomic_path(paths[0]) as temporary:
+            shutil.copyfile(item.task.frame, temporary)
+    else:
+        write_image(paths[0], frame)
+    return item.task
+
+
+def render(
+    frame: Frame,
+    faces: Sequence[Points],
+    predictions: Sequence[Prediction],
+    face_type: FaceType,
+    settings: MergeSettings,
+) -> tuple[Frame, Mask]:
+    """The frame with all its swaps, laid one over the other, and how much of each pixel they cover.
+
+    A later face sees the earlier ones. (DFL swaps each in the untouched frame and mixes the results,
+    which lets the original show through where two soft edges meet, dfl-facts §11.3.12.)
+    """
+    merged, mask = frame.copy(), np.zeros(frame.shape[:2], np.float32)
+    for points, prediction in zip(faces, predictions, strict=True):
+        part = compose(merged, points, face_type, prediction, settings)
+        merged[part.rectangle.slices] = part.pixels
+        under = mask[part.rectangle.slices]
+        under += (1 - under) * part.mask
+    return merged, mask
