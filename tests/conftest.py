@@ -1,10 +1,12 @@
 """Shared fixtures: where the test data lies, and a stage run as a user would run it."""
 
 import os
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import pytest
@@ -30,6 +32,18 @@ def shared_data() -> Path:
 def demo_clips() -> Path:
     """The bundled clips of the two synthetic actors, with their truth."""
     return REPOSITORY / "assets" / "demo"
+
+
+@pytest.fixture(scope="session")
+def toy() -> SimpleNamespace:
+    """tests/toy_pack.py: `build` writes a pack of buffalo_l's shape, `draw` a face that it finds."""
+    return SimpleNamespace(**runpy.run_path(str(Path(__file__).parent / "toy_pack.py")))
+
+
+@pytest.fixture(scope="session")
+def toy_pack(toy: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a toy pack."""
+    return Path(toy.build(tmp_path_factory.mktemp("packs") / "toy"))
 
 
 @pytest.fixture

@@ -1,0 +1,71 @@
+"""Face-model packs that are missing, empty, damaged or incomplete end in a sentence with what to type."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import requests
+
+from faceswap.errors import UserError
+from faceswap.faces import packs
+from faceswap.faces.packs import find_pack, load_pack
+
+
+def test_a_folder_without_models_is_named(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("x")
+    with pytest.raises(UserError, match=r"no ONNX models[\s\S]*notes\.txt[\s\S]*--face-models"):
+        load_pack(str(tmp_path))
+
+
+def test_a_missing_folder_is_named() -> None:
+    with pytest.raises(UserError, match=r"no folder some/where[\s\S]*--face-models"):
+        find_pack("some/where")
+
+
+def test_a_pack_without_finder_is_refused(toy: SimpleNamespace, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no face finder"):
+        load_pack(str(toy.build(tmp_path / "p", leave_out="det_10g")))
+
+
+def test_a_pack_with_only_106_landmarks_is_refused(toy: SimpleNamespace, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="106 landmarks"):
+        load_pack(str(toy.build(tmp_path / "p", leave_out="1k3d68")))
+
+
+def test_a_damaged_model_is_refused(toy: SimpleNamespace, tmp_path: Path) -> None:
+    folder = toy.build(tmp_path / "p")
+    model = folder / "1k3d68.onnx"
+    model.write_bytes(model.read_bytes()[:500])
+    with pytest.raises(UserError, match="cannot be loaded"):
+        load_pack(str(folder))
+
+
+def test_a_pack_in_insightfaces_home_is_found_by_name(
+    toy: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packs, "INSIGHTFACE_HOME", tmp_path)
+    toy.build(tmp_path / "models" / "toyalo_l")
+    assert load_pack("toyalo_l").landmarks_key == "landmark_3d_68"
+
+
+def test_offline_a_missing_pack_ends_in_where_to_put_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def offline(*_: object, **__: object) -> None:
+        raise requests.ConnectionError("no network in this test")
+
+    monkeypatch.setattr(packs, "INSIGHTFACE_HOME", tmp_path)
+    monkeypatch.setattr(requests, "get", offline)
+    with pytest.raises(UserError) as caught:
+        load_pack("buffalo_l")
+    assert "buffalo_l" in caught.value.what
+    assert str(tmp_path / "models" / "buffalo_l") in caught.value.hint
+
+
+def test_an_accelerator_that_onnxruntime_lacks_is_refused(toy_pack: Path) -> None:
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this onnxruntime can use CUDA")
+    with pytest.raises(UserError, match="--device cuda"):
+        load_pack(str(toy_pack), device="cuda")
