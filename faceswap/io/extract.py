@@ -1,0 +1,174 @@
+"""Clips to frames: continued where it stopped, refused where it would mix, forecast before it starts."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from faceswap.console import progress_bar, say, warn
+from faceswap.errors import UserError
+from faceswap.io.clips import MARGIN, expected_frames, frame_names
+from faceswap.io.ffmpeg import extract_command, ffmpeg_binary
+from faceswap.io.files import gib, list_images, require_free_space
+from faceswap.io.flow import fetched_ahead, ordered_map
+from faceswap.io.images import encode_image, write_image
+from faceswap.io.pipes import Decoder
+from faceswap.io.timestamps import NAME, Choice, FrameTime, Timestamps, read_timestamps, write_timestamps
+from faceswap.io.video import Clip, probe, sample_frames
+from faceswap.types import Frame
+
+
+def extract(paths: Sequence[Path], folder: Path, choice: Choice, *, again: bool = False) -> Timestamps:
+    """Write the frames of `paths` to `folder`, and their times to its timestamps.json.
+
+    A set that was begun with the same clips and choice is continued, a finished one left alone. Other
+    frames in `folder` are never replaced: UserError, or with `again` they are moved to a trash folder.
+    """
+    clips = tuple(probe(path) for path in paths)
+    wanted = Timestamps(choice=choice, clips=clips)
+    done = _settle(wanted, folder, again)
+    if done is not None:
+        return done
+    _require_space(wanted, folder)
+    for clip in clips:
+        say(_one_line(clip, choice))
+    folder.mkdir(parents=True, exist_ok=True)
+    write_timestamps(folder, wanted)
+    frames: list[FrameTime] = []
+    total = sum(expected_frames(clip, choice.fps) for clip in clips)
+    with progress_bar(f"extract {folder.name}", "frames", total) as bar:
+        for index, (clip, name) in enumerate(zip(clips, frame_names(clips, choice), strict=True)):
+            for frame in _Taker(clip, index, folder, name, choice).frames():
+                frames.append(frame)
+                bar.update()
+    finished = wanted.model_copy(update={"complete": True, "frames": tuple(frames)})
+    write_timestamps(folder, finished)
+    return finished
+
+
+def _settle(wanted: Timestamps, folder: Path, again: bool) -> Timestamps | None:
+    """Decide about what is in `folder`: the finished record, or None when frames are to be written."""
+    there = list_images(folder)
+    found = read_timestamps(folder)
+    differences = wanted.differences(found) if found else ["not made by this stage"] * bool(there)
+    if there and found and found.complete and not differences and not again:
+        say(f"already there: {len(there)} frames in {folder} (--again makes them anew)")
+        return found
+    if not differences and not (again and found and found.complete):
+        return None
+    if there and not again:
+        raise UserError(
+            f"{folder} already holds {len(there)} other frames",
+            "asked for: " + "; ".join(differences) if found else "they were not made by this stage",
+            f"add --again: they are moved to {_trash(folder)} and nothing is deleted",
+        )
+    if there:
+        _move_away(there, folder)
+    return None
+
+
+def _trash(folder: Path) -> Path:
+    """The next free numbered folder beside `folder` for frames that make way."""
+    base = folder.with_name(f"{folder.name}_trash")
+    number = 1
+    while (base / f"{number:03d}").exists():
+        number += 1
+    return base / f"{number:03d}"
+
+
+def _move_away(frames: Sequence[Path], folder: Path) -> None:
+    trash = _trash(folder)
+    trash.mkdir(parents=True)
+    # The record goes last: should we be stopped in between, the rest is moved by the next run.
+    for path in [*frames, folder / NAME]:
+        if path.exists():
+            os.replace(path, trash / path.name)
+    say(f"moved {len(frames)} older frames to {trash}")
+
+
+def _require_space(wanted: Timestamps, folder: Path) -> None:
+    needed = 0.0
+    for clip in wanted.clips:
+        sizes = [
+            len(encode_image(f".{wanted.choice.format}", frame, wanted.choice.quality))
+            for frame in sample_frames(clip, _is_deep(clip, wanted.choice))
+        ]
+        needed += float(np.mean(sizes or [0])) * MARGIN * expected_frames(clip, wanted.choice.fps)
+    have = sum(path.stat().st_size for path in list_images(folder))
+    require_free_space(folder, max(0, int(needed - have)), f"extracting to {folder}")
+    say(f"about {gib(needed)} on disk")
+
+
+def _is_deep(clip: Clip, choice: Choice) -> bool:
+    return clip.bit_depth > 8 and choice.format == "png"
+
+
+def _one_line(clip: Clip, choice: Choice) -> str:
+    parts = [
+        f"{clip.width}x{clip.height}",
+        f"{clip.fps:.5g} frames/s",
+        f"{clip.duration_s:.1f} s",
+        clip.codec,
+    ]
+    if clip.rotation_deg:
+        parts.append(f"turned upright by {clip.rotation_deg}°")
+    if clip.bit_depth > 8:
+        kept = "kept in 16-bit PNG" if choice.format == "png" else "cut to 8 by --format jpg"
+        parts.append(f"{clip.bit_depth} bits, {kept}")
+    return f"{clip.path.name}: {', '.join(parts)}"
+
+
+@dataclass(frozen=True)
+class _Taker:
+    """The frames of one clip: taken from ffmpeg, written where they are missing, counted at the end."""
+
+    clip: Clip
+    index: int
+    folder: Path
+    name: str
+    choice: Choice
+
+    def frames(self) -> Iterator[FrameTime]:
+        command = extract_command(
+            self.clip, self.choice.fps, _is_deep(self.clip, self.choice), ffmpeg_binary()
+        )
+        last: FrameTime | None = None
+        count = 0
+        with Decoder(command) as decoder:
+            for last in ordered_map(self._write, self._timed(decoder), os.cpu_count() or 1):
+                count += 1
+                yield last
+            ended_well, words = decoder.finish()
+        if last is None:
+            raise UserError(
+                f"no frame of {self.clip.path} could be decoded", words, "copy or convert it anew"
+            )
+        self._judge(count, last.time_s, ended_well, words)
+
+    def _timed(self, decoder: Decoder) -> Iterator[tuple[int, float, Frame]]:
+        """Number, seconds from the clip's start, and frame; ffmpeg's clock may start anywhere."""
+        start = None
+        for number, (seconds, frame) in enumerate(fetched_ahead(decoder.frames()), 1):
+            start = seconds if start is None else start
+            yield number, seconds - start + self.clip.start_s, frame
+
+    def _write(self, item: tuple[int, float, Frame]) -> FrameTime:
+        number, time_s, frame = item
+        path = self.folder / self.name.format(number)
+        if not path.exists():
+            write_image(path, frame, self.choice.quality)
+        return FrameTime(name=path.name, time_s=round(time_s, 6), clip=self.index)
+
+    def _judge(self, count: int, last_s: float, ended_well: bool, words: str) -> None:
+        """Say when less came than the clip promises: it is cut short or damaged."""
+        gap_s = self.clip.start_s + self.clip.duration_s - last_s
+        pace_s = 1 / min(self.clip.fps, self.choice.fps or self.clip.fps)
+        missing = self.choice.fps == 0 and count < self.clip.frames and gap_s > 1.5 * pace_s
+        if missing or not ended_well or gap_s > max(0.5, 3 * pace_s):
+            warn(
+                f"{self.clip.path.name} is cut short or damaged: {count} frames to {last_s:.2f} s were kept"
+                f" of {expected_frames(self.clip, self.choice.fps)} in {self.clip.duration_s:.2f} s"
+                + (f"; ffmpeg says: {words.splitlines()[-1]}" if words else "")
+            )

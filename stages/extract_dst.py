@@ -1,0 +1,44 @@
+"""3 extract_dst: write every frame of the clip that receives the face, and their times
+
+    python -m stages.extract_dst --workspace DIR
+
+Reads data_dst.* or what --input names. The times in data_dst/timestamps.json let the finished video
+keep its rhythm, also where the frame rate varies.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from faceswap.config import StageSettings, option, run_stage
+from faceswap.console import say
+from faceswap.errors import UserError
+from faceswap.io.clips import find_clips
+from faceswap.io.extract import extract
+from faceswap.io.timestamps import Choice
+from faceswap.types import Side
+
+
+class Settings(StageSettings):
+    input: Path | None = option(None, "a clip, instead of data_dst.*")
+    fps: float = option(0.0, "at most so many frames a second are kept; 0 keeps every frame", ge=0, le=1000)
+    format: Literal["png", "jpg"] = option("png", "png loses nothing, jpg is about a tenth of its size")
+    quality: int = option(95, "of jpg frames", ge=1, le=100)
+    again: bool = option(False, "move frames that are there to data_dst_trash and start anew")
+
+
+def main(cfg: Settings) -> None:
+    folder = cfg.place.frames(Side.DST)
+    clips = find_clips(cfg.place.clip_stem(Side.DST), cfg.input)
+    if len(clips) > 1:
+        found = ", ".join(clip.name for clip in clips)
+        raise UserError("the destination is one clip", f"found {found}", f"add --input {clips[0]}")
+    choice = Choice(fps=cfg.fps, format=cfg.format, quality=cfg.quality)
+    made = extract(clips, folder, choice, again=cfg.again)
+    # Replaying the settings should find the frames, not move them away.
+    cfg.model_copy(update={"again": False}).save(folder / "extract_dst.json")
+    say(f"{len(made.frames)} frames in {folder}")
+    say(f"next: python -m stages.align_dst --workspace {cfg.workspace}")
+
+
+if __name__ == "__main__":
+    run_stage(Settings, main, __doc__)

@@ -1,0 +1,39 @@
+"""2 extract_src: write the frames of the clip, or clips, with the wanted face
+
+    python -m stages.extract_src --workspace DIR --fps 20
+
+Reads data_src.* (one clip or several), the folder data_src_clips, or what --input names. Frames are
+numbered 00001.png and so on; of several clips each frame's name begins with its clip's.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from faceswap.config import StageSettings, option, run_stage
+from faceswap.console import say
+from faceswap.io.clips import find_clips
+from faceswap.io.extract import extract
+from faceswap.io.timestamps import Choice
+from faceswap.types import Side
+
+
+class Settings(StageSettings):
+    input: Path | None = option(None, "a clip or a folder of clips, instead of data_src.*")
+    fps: float = option(20.0, "at most so many frames a second are kept; 0 keeps every frame", ge=0, le=1000)
+    format: Literal["png", "jpg"] = option("png", "png loses nothing, jpg is about a tenth of its size")
+    quality: int = option(95, "of jpg frames", ge=1, le=100)
+    again: bool = option(False, "move frames that are there to data_src_trash and start anew")
+
+
+def main(cfg: Settings) -> None:
+    folder = cfg.place.frames(Side.SRC)
+    choice = Choice(fps=cfg.fps, format=cfg.format, quality=cfg.quality)
+    made = extract(find_clips(cfg.place.clip_stem(Side.SRC), cfg.input), folder, choice, again=cfg.again)
+    # Replaying the settings should find the frames, not move them away.
+    cfg.model_copy(update={"again": False}).save(folder / "extract_src.json")
+    say(f"{len(made.frames)} frames of {len(made.clips)} clips in {folder}")
+    say(f"next: python -m stages.align_src --workspace {cfg.workspace}")
+
+
+if __name__ == "__main__":
+    run_stage(Settings, main, __doc__)
