@@ -9,12 +9,21 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
+import numpy as np
 import pytest
+
+from faceswap.faces.geometry import crop_transform
+from faceswap.faces.template import HEAD_MODEL
+from faceswap.faceset.metadata import FaceMeta
+from faceswap.faceset.store import write_face
+from faceswap.types import FaceType, Side
 
 REPOSITORY = Path(__file__).parent.parent
 SHARED = REPOSITORY.parent / "shared" / "data"
 
 RunStage = Callable[..., "subprocess.CompletedProcess[str]"]
+
+MakeFaces = Callable[..., None]
 
 # Two cores are shared with whatever else runs: more threads than this only fight.
 cv2.setNumThreads(1)
@@ -61,3 +70,21 @@ def run_stage(tmp_path: Path) -> RunStage:
         return done
 
     return run
+
+
+@pytest.fixture(scope="session")
+def make_faces() -> MakeFaces:
+    """Fill a folder with crops of smooth random colours, each with the mean head's landmarks as metadata."""
+
+    def make(
+        folder: Path, count: int, side: Side, face_type: FaceType = FaceType.WHOLE, size_px: int = 96
+    ) -> None:
+        landmarks = (1.6 * HEAD_MODEL[:, :2] + (320, 260)).astype(np.float32)
+        to_face = crop_transform(landmarks, size_px, face_type)
+        for index in range(count):
+            colours = np.random.default_rng([index, len(side), ord(side[0])]).integers(0, 256, (6, 6, 3))
+            crop = cv2.resize(colours.astype(np.uint8), (size_px, size_px), interpolation=cv2.INTER_LINEAR)
+            meta = FaceMeta(f"{index:05d}.png", to_face, size_px, landmarks, face_type, side, 0, 0.9)
+            write_face(folder / f"{index:05d}_0.png", crop, meta)
+
+    return make

@@ -6,7 +6,7 @@ continued run draws what an unbroken one would have drawn.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -55,7 +55,7 @@ class Batches:
         """The batch that follows after `seen` faces of each side."""
         return Batch(self._take(self.src, Side.SRC, seen), self._take(self.dst, Side.DST, seen))
 
-    def follow(self, seen: int) -> Iterator[Batch]:
+    def follow(self, seen: int) -> Generator[Batch, None, None]:
         """Endlessly the batches after `seen` faces, drawn ahead by a thread that ends with the iterator."""
         with ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
             waiting: deque[Future[Batch]] = deque()

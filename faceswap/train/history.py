@@ -2,6 +2,8 @@
 
 import json
 from array import array
+from bisect import bisect_right
+from math import nan
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -31,6 +33,12 @@ class History:
             key: value if isinstance(value, int) else float(f"{value:.6g}") for key, value in line.items()
         }
         self._file.write(json.dumps(rounded) + "\n")
+
+    def mean_since(self, iteration: int) -> tuple[float, float]:
+        """Mean losses (src, dst) of the iterations after `iteration`; nan where there are none."""
+        start = bisect_right(self.iterations, iteration)
+        count = len(self.iterations) - start
+        return (sum(self.src[start:]) / count, sum(self.dst[start:]) / count) if count else (nan, nan)
 
     def close(self) -> None:
         self._file.close()

@@ -47,6 +47,10 @@ class SampleStore:
         """(len(rows), R, R, 4) copied out of the store."""
         return self.pixels[np.asarray(rows, np.int64)]
 
+    def spread(self, count: int) -> NDArray[np.uint8]:
+        """(≤ count, R, R, 4): faces spread evenly over the set, always the same ones."""
+        return self.take(np.linspace(0, len(self) - 1, min(count, len(self))).astype(np.int64))
+
 
 def open_samples(
     faceset: Faceset, face_type: FaceType, resolution: int, folder: Path, label: str

@@ -1,6 +1,7 @@
 """history.jsonl has one line an iteration whatever happened to the process in between."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,11 @@ def test_a_new_model_starts_with_an_empty_history(tmp_path: Path) -> None:
     with History(path, 0) as history:
         assert len(history) == 0
     assert path.read_bytes() == b""
+
+
+def test_the_mean_since_a_save_counts_only_later_iterations(tmp_path: Path) -> None:
+    with History(tmp_path / "history.jsonl", 0) as history:
+        for iteration, loss in enumerate((8.0, 1.0, 3.0), start=1):
+            history.append(iteration, loss, 2 * loss, 1.0)
+        assert history.mean_since(1) == (2.0, 4.0)
+        assert all(math.isnan(value) for value in history.mean_since(3))
