@@ -29,9 +29,9 @@ def rct(image: Image, target: Image, weights: Mask | None = None) -> Image:
     lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
     mean, spread = _statistics(lab, weights)
     wanted_mean, wanted_spread = _statistics(cv2.cvtColor(target, cv2.COLOR_RGB2LAB), weights)
-    # A channel without any spread has nothing to stretch.
-    gain = wanted_spread / np.maximum(spread, 1e-6)
-    moved = lab * gain + (wanted_mean - mean * gain)
+    # A channel without spread has nothing to stretch but rounding errors.
+    gain = np.where(spread > 1e-3, wanted_spread / np.maximum(spread, 1e-3), 1)
+    moved = (lab - mean) * gain + wanted_mean
     rgb = cv2.cvtColor(np.clip(moved, _LAB_LOW, _LAB_HIGH), cv2.COLOR_LAB2RGB)
     return np.asarray(np.clip(rgb, 0, 1), np.float32)
 

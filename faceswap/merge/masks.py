@@ -95,7 +95,7 @@ def shrink_or_grow(mask: Mask, radius_px: float) -> Mask:
         mask = change(mask, _disc(radius), borderType=cv2.BORDER_CONSTANT, borderValue=0)
     # Part of a pixel is that part of the way to one pixel more, so that every step of a setting counts.
     further = change(mask, _disc(1), borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    return mask + (further - mask) * np.float32(fraction)
+    return np.asarray(mask + (further - mask) * np.float32(fraction), np.float32)
 
 
 def _disc(radius: int) -> NDArray[np.uint8]:

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -22,11 +22,19 @@ from faceswap.io.images import DamagedImage, read_image, write_image, write_mask
 from faceswap.merge.compose import compose
 from faceswap.merge.masks import Prediction
 from faceswap.merge.plan import Task
-from faceswap.merge.predict import Predictor
 from faceswap.merge.record import Record
 from faceswap.merge.settings import MergeSettings
 from faceswap.merge.warp import crop_face
 from faceswap.types import FaceType, Frame, Image, Mask, Points
+
+
+class Swapper(Protocol):
+    """Gives faces another look, many at a time; `faceswap.merge.predict.Predictor` is one."""
+
+    resolution: int
+    face_type: FaceType
+
+    def __call__(self, crops: Sequence[Image]) -> list[Prediction]: ...
 
 
 @dataclass
@@ -47,7 +55,7 @@ class Summary:
 def merge(
     todo: Sequence[Task],
     record: Record,
-    predictor: Predictor,
+    predictor: Swapper,
     settings: MergeSettings,
     *,
     batch_size: int,
@@ -114,7 +122,7 @@ def _intact(items: Iterable[_Item | DamagedImage], damaged: list[DamagedImage]) 
             yield item
 
 
-def _swap(items: Iterable[_Item], predictor: Predictor, batch_size: int) -> Iterator[_Item]:
+def _swap(items: Iterable[_Item], predictor: Swapper, batch_size: int) -> Iterator[_Item]:
     """Items with their predictions; frames without a face do not wait for a batch to fill."""
     group: list[_Item] = []
     for item in items:
@@ -128,7 +136,7 @@ def _swap(items: Iterable[_Item], predictor: Predictor, batch_size: int) -> Iter
     yield from _predict(group, predictor, batch_size)
 
 
-def _predict(group: Sequence[_Item], predictor: Predictor, batch_size: int) -> Iterator[_Item]:
+def _predict(group: Sequence[_Item], predictor: Swapper, batch_size: int) -> Iterator[_Item]:
     crops = [crop for item in group for crop in item.crops]
     starts = range(0, len(crops), batch_size)
     answers = iter([one for start in starts for one in predictor(crops[start : start + batch_size])])
@@ -138,32 +146,31 @@ def _predict(group: Sequence[_Item], predictor: Predictor, batch_size: int) -> I
 
 def _finish(item: _Item, face_type: FaceType, settings: MergeSettings, paths: tuple[Path, Path]) -> Task:
     """Composite a frame and write it; the picture comes last, so that it is never without its mask."""
-    frame, mask = render(item.frame, item.task.faces, item.predictions, face_type, settings)
-    write_mask(paths[1], mask)
+    write_mask(paths[1], lay_faces(item.frame, item.task.faces, item.predictions, face_type, settings))
     if not item.task.faces and item.task.frame.suffix.lower() == ".png":
         with atomic_path(paths[0]) as temporary:
             shutil.copyfile(item.task.frame, temporary)
     else:
-        write_image(paths[0], frame)
+        write_image(paths[0], item.frame)
     return item.task
 
 
-def render(
+def lay_faces(
     frame: Frame,
     faces: Sequence[Points],
     predictions: Sequence[Prediction],
     face_type: FaceType,
     settings: MergeSettings,
-) -> tuple[Frame, Mask]:
-    """The frame with all its swaps, laid one over the other, and how much of each pixel they cover.
+) -> Mask:
+    """Lay all swaps over `frame`, in place, one after the other; returns how much they cover, (H, W).
 
     A later face sees the earlier ones. (DFL swaps each in the untouched frame and mixes the results,
     which lets the original show through where two soft edges meet, dfl-facts §11.3.12.)
     """
-    merged, mask = frame.copy(), np.zeros(frame.shape[:2], np.float32)
+    mask = np.zeros(frame.shape[:2], np.float32)
     for points, prediction in zip(faces, predictions, strict=True):
-        part = compose(merged, points, face_type, prediction, settings)
-        merged[part.rectangle.slices] = part.pixels
-        under = mask[part.rectangle.slices]
-        under += (1 - under) * part.mask
-    return merged, mask
+        part = compose(frame, points, face_type, prediction, settings)
+        frame[part.rectangle.slices] = part.pixels
+        covered = mask[part.rectangle.slices]
+        covered += (1 - covered) * part.mask
+    return mask
