@@ -23,6 +23,9 @@ LAYERS = [
         "faces.warp",
         "train.losses",
         "merge.compose",
+        "merge.masks",
+        "merge.settings",
+        "merge.warp",
     },
     {"faceset"},
     {"faces", "facepack"},
@@ -35,6 +38,8 @@ PURE = [
     "faces.warp",
     "color.transfer",
     "merge.compose",
+    "merge.masks",
+    "merge.warp",
     "train.losses",
     "models",
 ]
