@@ -50,6 +50,12 @@ def toy() -> SimpleNamespace:
 
 
 @pytest.fixture(scope="session")
+def toy_clip() -> SimpleNamespace:
+    """tests/toy_clip.py: `make` writes a small clip, `shown` and `click_s` tell what one shows and sounds."""
+    return SimpleNamespace(**runpy.run_path(str(Path(__file__).parent / "toy_clip.py")))
+
+
+@pytest.fixture(scope="session")
 def toy_pack(toy: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a toy pack."""
     return Path(toy.build(tmp_path_factory.mktemp("packs") / "toy"))

@@ -22,7 +22,8 @@ def find_clips(stem: Path, given: Path | None) -> list[Path]:
     Raises UserError where there is none, saying where to put one.
     """
     if given is not None:
-        return _videos_in(given) if given.is_dir() else [given]
+        # Absolute, because encode looks for its sound there later, perhaps started elsewhere.
+        return _videos_in(given.resolve()) if given.is_dir() else [given.resolve()]
     beside = sorted(path for path in stem.parent.glob(f"{stem.name}.*") if path.is_file())
     folder = stem.parent / f"{stem.name}_clips"
     if beside or folder.is_dir():

@@ -30,9 +30,13 @@ MASK_NOTE = f"Synthetic media: mask of a face swap made by {TOOL}."
 
 @dataclass(frozen=True)
 class Timing:
-    """When frames are shown: (stem, seconds from the clip's start); and the clip whose sound they get."""
+    """When frames are shown: (stem, seconds from the clip's start); and the clip whose sound they get.
+
+    fps: the mean rate, by which the last frame's stay is known.
+    """
 
     frames: tuple[tuple[str, float], ...]
+    fps: float
     clip: Clip | None
 
 
@@ -50,7 +54,8 @@ def find_timing(place: Workspace, given: Path | None, fps: float | None) -> Timi
                 f"finish it: python -m stages.extract_dst --workspace {place.root}",
             )  # fmt: skip
         frames = tuple((Path(frame.name).stem, frame.time_s) for frame in record.frames)
-        return Timing(frames, _clip_of(record.clips[0], place, given))
+        dst = _clip_of(record.clips[0], place, given)
+        return Timing(frames, min(dst.fps, record.choice.fps or dst.fps), dst)
     stems = [path.stem for path in list_images(place.frames(Side.DST)) or list_images(place.merged)]
     beside = sorted(path for path in place.root.glob(f"{place.clip_stem(Side.DST).name}.*") if path.is_file())
     clip = probe(given or beside[0]) if given or beside else None
@@ -61,20 +66,23 @@ def find_timing(place: Workspace, given: Path | None, fps: float | None) -> Timi
             f"found {len(stems)} frames", "add --fps N, for example --fps 25",
         )  # fmt: skip
     warn(f"no timestamps.json: frames are shown evenly, {rate:.5g} a second (--fps changes it)")
-    return Timing(tuple((stem, index / rate) for index, stem in enumerate(stems)), clip)
+    return Timing(tuple((stem, index / rate) for index, stem in enumerate(stems)), rate, clip)
 
 
 def _clip_of(recorded: Clip, place: Workspace, given: Path | None) -> Clip:
-    """The recorded clip at the place where it lies now; without its sound when it is gone."""
+    """The recorded clip where it lies now, or with the sound of `given`; without sound when it is gone."""
     if given is not None:
-        return probe(given)
-    for path in (place.root / recorded.path.name, recorded.path):
-        if path.is_file():
-            if fingerprint(path) != recorded.fingerprint:
-                warn(f"{path} has changed since its frames were extracted; its sound may not fit")
-            return recorded.model_copy(update={"path": path})
-    warn(f"{recorded.path.name} is gone: the result has no sound (--input FILE names it)")
-    return recorded.model_copy(update={"audio_codec": None})
+        other = probe(given)
+        taken = {name: getattr(other, name) for name in ("path", "origin_s", "stream", "audio_codec")}
+        return recorded.model_copy(update=taken)
+    there = [path for path in (recorded.path, place.root / recorded.path.name) if path.is_file()]
+    same = [path for path in there if fingerprint(path) == recorded.fingerprint]
+    if not there:
+        warn(f"{recorded.path.name} is gone: the result has no sound (--input FILE names it)")
+        return recorded.model_copy(update={"audio_codec": None})
+    if not same:
+        warn(f"{there[0]} has changed since its frames were extracted; its sound may not fit")
+    return recorded.model_copy(update={"path": (same or there)[0]})
 
 
 def find_pictures(folder: Path, timing: Timing, command: str) -> list[Path]:
@@ -125,7 +133,7 @@ def encode(
             binary=ffmpeg_binary(),
         )
         with Encoder(command) as encoder:
-            encoder.feed(_timed(target.name, pictures, timing, (height, width)))
+            encoder.feed(_timed(target.name, pictures, timing, (height, width)), timing.fps)
             ended_well, words = encoder.finish()
         if not ended_well:
             hint = "the frames are as they were; free some disk space if it is full, and try again"

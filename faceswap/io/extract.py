@@ -35,6 +35,9 @@ def extract(paths: Sequence[Path], folder: Path, choice: Choice, *, again: bool 
     for clip in clips:
         say(_one_line(clip, choice))
     folder.mkdir(parents=True, exist_ok=True)
+    # Left by a process that was killed in the middle of a frame.
+    for half_written in folder.glob(f".*.tmp.{choice.format}"):
+        half_written.unlink()
     write_timestamps(folder, wanted)
     frames: list[FrameTime] = []
     total = sum(expected_frames(clip, choice.fps) for clip in clips)
@@ -162,13 +165,14 @@ class _Taker:
         return FrameTime(name=path.name, time_s=round(time_s, 6), clip=self.index)
 
     def _judge(self, count: int, last_s: float, ended_well: bool, words: str) -> None:
-        """Say when less came than the clip promises: it is cut short or damaged."""
-        gap_s = self.clip.start_s + self.clip.duration_s - last_s
-        pace_s = 1 / min(self.clip.fps, self.choice.fps or self.clip.fps)
-        missing = self.choice.fps == 0 and count < self.clip.frames and gap_s > 1.5 * pace_s
-        if missing or not ended_well or gap_s > max(0.5, 3 * pace_s):
+        """Say when less came than the clip promises, or ffmpeg complained: it is cut short or damaged."""
+        clip = self.clip
+        gap_s = clip.start_s + clip.duration_s - last_s
+        # Fewer frames that last to the end are an edit list's work, not damage.
+        short = clip.counted and self.choice.fps == 0 and count < clip.frames and gap_s > 1.5 / clip.fps
+        if short or words or not ended_well:
             warn(
-                f"{self.clip.path.name} is cut short or damaged: {count} frames to {last_s:.2f} s were kept"
-                f" of {expected_frames(self.clip, self.choice.fps)} in {self.clip.duration_s:.2f} s"
+                f"{clip.path.name} is cut short or damaged: {count} frames to {last_s:.2f} s were kept of about"
+                f" {expected_frames(clip, self.choice.fps)} in {clip.duration_s:.2f} s"
                 + (f"; ffmpeg says: {words.splitlines()[-1]}" if words else "")
             )

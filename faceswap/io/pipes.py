@@ -94,18 +94,21 @@ class Encoder(Process):
     def __init__(self, command: list[str]) -> None:
         super().__init__(command, feed=True)
 
-    def feed(self, frames: Iterable[tuple[float, Frame]]) -> None:
-        """Give it at least one (seconds, (H, W, 3) RGB uint8), all of one size; returns when it has them."""
+    def feed(self, frames: Iterable[tuple[float, Frame]], fps: float) -> None:
+        """Give it at least one (seconds, (H, W, 3) RGB uint8), all of one size; returns when it has them.
+
+        fps is no clock: it only says how long the last frame is shown.
+        """
         with ThreadPoolExecutor(1) as pool:
             # In a thread, because PyAV swallows a Ctrl-C that arrives inside its write callback.
-            feeding = pool.submit(self._mux, frames)
+            feeding = pool.submit(self._mux, frames, fps)
             try:
                 feeding.result()
             except BaseException:
                 self.kill()
                 raise
 
-    def _mux(self, frames: Iterable[tuple[float, Frame]]) -> None:
+    def _mux(self, frames: Iterable[tuple[float, Frame]], fps: float) -> None:
         pipe = self._process.stdin
         assert pipe is not None
         timed = iter(frames)
@@ -116,7 +119,7 @@ class Encoder(Process):
             pipe,
             av.open(pipe, "w", format="nut", buffer_size=_BUFFER_BYTES) as out,
         ):
-            stream = out.add_stream("rawvideo", rate=25)
+            stream = out.add_stream("rawvideo", rate=Fraction(fps).limit_denominator(1001))
             stream.height, stream.width = first[1].shape[:2]
             stream.pix_fmt = "rgb24"
             stream.time_base = stream.codec_context.time_base = Fraction(1, TICKS_HZ)

@@ -63,8 +63,8 @@ class Color(Record):
 class Clip(Record):
     """The facts of one clip. Sizes are as shown, after rotation; times are on the container's clock.
 
-    frames is what the container says, or duration x rate where it says nothing; start_s is the time of
-    the first frame and audio_start_s of the first sound (None without sound), both from the clip's start.
+    frames is what the container says (`counted`), or duration x rate where it says nothing; start_s is the
+    time of the first frame and audio_start_s of the first sound (None without), both from the clip's start.
     """
 
     path: Path
@@ -73,6 +73,7 @@ class Clip(Record):
     height: int
     fps: float
     frames: int
+    counted: bool
     duration_s: float
     start_s: float = 0.0
     stream: int = 0
@@ -196,6 +197,7 @@ def _facts(path: Path, container: InputContainer, stream: VideoStream, first: Vi
         height=height,
         fps=fps,
         frames=frames,
+        counted=stream.frames > 0,
         duration_s=duration_s or frames / fps,
         start_s=max(0.0, (first.time or 0.0) - origin_s),
         stream=stream.index,
