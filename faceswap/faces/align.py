@@ -1,0 +1,163 @@
+"""The stage that turns a folder of frames into a faceset, the same for src and dst."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+import cv2
+
+from faceswap.config import StageSettings, option
+from faceswap.console import progress_bar, say, warn
+from faceswap.errors import UserError
+from faceswap.faces.alignlog import AlignLog
+from faceswap.faces.analysis import Analyst
+from faceswap.faces.extract import CropStyle, align_frames
+from faceswap.faces.packs import BUNDLED, load_pack
+from faceswap.faceset.store import Faceset
+from faceswap.io.files import list_images, read_json, write_json
+from faceswap.runtime import DeviceName
+from faceswap.types import FaceType, Json, Side
+
+REPORT_NAME = "align_report.json"
+_NAMED = 10
+
+
+class AlignSettings(StageSettings):
+    """Flags of align_src and align_dst."""
+
+    face_models: str = option(
+        BUNDLED, "pack that finds faces and landmarks: bundled, a folder, or a name like buffalo_l"
+    )
+    face_type: FaceType = option(FaceType.WHOLE, "how much of the head a crop shows")
+    size_px: int = option(512, "side of a crop", unit="px", ge=64, le=2048)
+    max_faces: int = option(0, "largest faces kept in a frame; 0 keeps all", ge=0, le=100)
+    min_face_px: int = option(40, "smaller faces are ignored", unit="px", ge=8, le=4096)
+    format: Literal["jpg", "png"] = option("jpg", "png loses nothing and keeps 16 bits")
+    quality: int = option(95, "of jpg crops", ge=1, le=100)
+    debug_images: bool = option(False, "write frames with landmarks and crops drawn in, beside the faceset")
+    device: DeviceName = option("auto", "where the pack runs")
+    workers: int = option(0, "frames worked on at a time; 0 is one a core", ge=0, le=128)
+    again: bool = option(False, "move faces that are there to a trash folder and start anew")
+
+
+# What decides how crops look; the rest may change between two runs of one faceset.
+_DECISIVE = ("face_models", "face_type", "size_px", "max_faces", "min_face_px", "format", "quality")
+
+
+def align(cfg: AlignSettings, side: Side) -> None:
+    """Align the frames of `side`; continues where it was stopped, raises UserError where it would mix."""
+    frames, aligned = _frames(cfg, side), cfg.place.aligned(side)
+    _settle(cfg, side, frames)
+    log = AlignLog(aligned)
+    todo = log.pending(frames)
+    if todo:
+        # Every worker is a thread of its own; OpenCV's threads on top would only fight for the cores.
+        cv2.setNumThreads(1)
+        pack = load_pack(cfg.face_models, cfg.device)
+        aligned.mkdir(parents=True, exist_ok=True)
+        cfg.model_copy(update={"again": False}).save(aligned / f"align_{side}.json")
+        _work(cfg, side, Analyst(pack, cfg.min_face_px, cfg.max_faces), todo, log, len(frames))
+    else:
+        say(f"all {len(frames)} frames are aligned already (--again starts anew)")
+    write_json(aligned / REPORT_NAME, log.summary())
+    _tell(cfg, side, log.summary())
+
+
+def _frames(cfg: AlignSettings, side: Side) -> list[Path]:
+    folder = cfg.place.frames(side)
+    frames: dict[str, Path] = {}
+    for path in list_images(folder):
+        if path.stem in frames:
+            warn(f"{path.name} is left out: {frames[path.stem].name} would give crops of the same name")
+        else:
+            frames[path.stem] = path
+    if not frames:
+        hint = f"extract them first: python -m stages.extract_{side} --workspace {cfg.workspace}"
+        raise UserError(f"no frames in {folder}", "" if folder.is_dir() else "there is no such folder", hint)
+    return list(frames.values())
+
+
+def _settle(cfg: AlignSettings, side: Side, frames: list[Path]) -> None:
+    """Refuse to mix with faces that were made another way; with --again move them to the trash first."""
+    aligned = cfg.place.aligned(side)
+    log = AlignLog(aligned)
+    crops = list_images(aligned)
+    reason = _mismatch(cfg, side, frames, log, len(crops))
+    # The same command continues: --again with an unfinished set of the same settings does not start over.
+    if not reason and not (cfg.again and log.results and not log.pending(frames)):
+        return
+    trash = _free_folder(aligned.with_name("aligned_trash"))
+    if not cfg.again:
+        hint = f"give the same settings, or add --again: they are moved to {trash}, nothing is deleted"
+        raise UserError(f"{aligned} already holds {len(crops)} faces of another alignment", reason, hint)
+    trash.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(aligned, trash)
+    say(f"moved {len(crops)} older faces to {trash}")
+
+
+def _mismatch(cfg: AlignSettings, side: Side, frames: list[Path], log: AlignLog, crops: int) -> str:
+    saved = cfg.place.aligned(side) / f"align_{side}.json"
+    if not crops and not log.results:
+        return ""
+    if not saved.is_file():
+        return "this stage did not make them"
+    before, now = read_json(saved).get("settings", {}), cfg.model_dump(mode="json")
+    differing = [
+        f"--{key.replace('_', '-')} was {before[key]}, now {now[key]}"
+        for key in _DECISIVE
+        if key in before and before[key] != now[key]
+    ]
+    changed = log.changed(frames)
+    if changed:
+        differing.append(f"{len(changed)} frames have other files by now, as {changed[0]}")
+    return "; ".join(differing)
+
+
+def _free_folder(base: Path) -> Path:
+    number = 1
+    while (base / f"{number:03d}").exists():
+        number += 1
+    return base / f"{number:03d}"
+
+
+def _work(
+    cfg: AlignSettings, side: Side, analyst: Analyst, todo: list[Path], log: AlignLog, total: int
+) -> None:
+    style = CropStyle(side, cfg.face_type, cfg.size_px, f".{cfg.format}", cfg.quality)
+    debug = cfg.place.aligned_debug(side) if cfg.debug_images else None
+    workers = cfg.workers or os.cpu_count() or 1
+    results = align_frames(todo, cfg.place.aligned(side), analyst, style, workers, debug)
+    faces = 0
+    with progress_bar(f"align {side}", "frames", total, initial=total - len(todo)) as bar:
+        for result in results:
+            log.append(result)
+            faces += result.faces
+            bar.set_postfix_str(f"{faces} faces", refresh=False)
+            bar.update()
+
+
+def _tell(cfg: AlignSettings, side: Side, summary: Json) -> None:
+    aligned = cfg.place.aligned(side)
+    without, damaged = summary["without_face"], summary["damaged"]
+    say(f"{summary['faces']} faces in {summary['frames']} frames; {len(without)} frames without a face")
+    if without:
+        say(f"  without a face: {_some(without)}")
+    for name in list(damaged)[:_NAMED]:
+        warn(f"{name} could not be read: {damaged[name]}")
+    if damaged:
+        warn(f"{len(damaged)} damaged frames have no faces; mended files are aligned by the same command")
+    if len(without) > _NAMED or len(damaged) > _NAMED:
+        say(f"  all of them are named in {aligned / REPORT_NAME}")
+    if not summary["faces"]:
+        hint = f"look at the frames, lower --min-face-px {cfg.min_face_px}, or try --face-models buffalo_l"
+        raise UserError(f"no face was found in any of {summary['frames']} frames", "", hint)
+    # Opening writes the index, from which metadata stripped by other programs can be restored.
+    left = len(Faceset.open(aligned).faces)
+    say(f"{left} crops in {aligned}")
+    following = "align_dst" if side is Side.SRC else "train"
+    say(f"next: python -m stages.{following} --workspace {cfg.workspace}")
+
+
+def _some(names: list[str]) -> str:
+    rest = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,104 @@
+"""From frames on disk to crops on disk: each frame is read, analysed, cut and written by one thread.
+
+OpenCV and onnxruntime release Python's lock, so while one thread decodes another computes and a third
+writes; a whole frame per thread needs no queues between steps, and memory holds a few frames a thread.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from faceswap.faces.analysis import Analyst, FoundFace
+from faceswap.faces.debug import draw_faces
+from faceswap.faces.geometry import crop_transform
+from faceswap.faces.warp import as_uint8, cut_crop
+from faceswap.faceset.metadata import FaceMeta
+from faceswap.faceset.store import write_face
+from faceswap.io.flow import ordered_map
+from faceswap.io.images import DamagedImage, read_image, write_image
+from faceswap.types import FaceType, Side, Transform
+
+_DEBUG_QUALITY = 50
+# A crop of this many times the box's area shows that the landmarks went astray (dfl-facts §5.3, step 5).
+_MOST_AREA = 4.0
+
+
+@dataclass(frozen=True)
+class CropStyle:
+    """How crops are cut and written. suffix: ".jpg" or ".png"; 16-bit frames stay so only in PNG."""
+
+    side: Side
+    face_type: FaceType = FaceType.WHOLE
+    size_px: int = 512
+    suffix: str = ".jpg"
+    quality: int = 95
+
+
+@dataclass(frozen=True)
+class FrameResult:
+    """What became of one frame: its name, file size, number of crops, or why it could not be read."""
+
+    frame: str
+    bytes: int
+    faces: int = 0
+    damaged: str = ""
+
+
+def align_frames(
+    frames: Sequence[Path],
+    aligned: Path,
+    analyst: Analyst,
+    style: CropStyle,
+    workers: int,
+    debug: Path | None = None,
+) -> Iterator[FrameResult]:
+    """Cut the faces of `frames` into `aligned`, yielding results in the frames' order.
+
+    Crops are called `<frame stem>_<k>`, k = 0 for the largest face. debug: folder for frames with faces
+    drawn in. Damaged frames are reported, not raised; what the disk refuses is raised as OSError.
+    """
+    return ordered_map(lambda frame: _align_frame(frame, aligned, analyst, style, debug), frames, workers)
+
+
+def _align_frame(
+    path: Path, aligned: Path, analyst: Analyst, style: CropStyle, debug: Path | None
+) -> FrameResult:
+    size = path.stat().st_size
+    try:
+        frame = read_image(path)
+    except DamagedImage as error:
+        return FrameResult(path.name, size, damaged=error.reason)
+    kept = []
+    for face in analyst.find(frame):
+        frame_to_face = crop_transform(face.landmarks, style.size_px, style.face_type)
+        if _is_sane(face, frame_to_face, style):
+            kept.append((face, frame_to_face))
+    source = as_uint8(frame) if style.suffix != ".png" else frame
+    for index, (face, frame_to_face) in enumerate(kept):
+        crop = cut_crop(source, frame_to_face, style.size_px)
+        meta = FaceMeta(
+            source=path.name,
+            frame_to_face=frame_to_face,
+            size_px=style.size_px,
+            landmarks=face.landmarks,
+            face_type=style.face_type,
+            side=style.side,
+            index=index,
+            score=round(face.score, 4),
+            embedding=face.embedding,
+        )
+        write_face(aligned / f"{path.stem}_{index}{style.suffix}", crop, meta, style.quality)
+    if debug is not None:
+        drawn = draw_faces(as_uint8(frame), kept, style.size_px)
+        write_image(debug / f"{path.stem}.jpg", drawn, _DEBUG_QUALITY)
+    return FrameResult(path.name, size, len(kept))
+
+
+def _is_sane(face: FoundFace, frame_to_face: Transform, style: CropStyle) -> bool:
+    """DFL's check of half to full crops; larger types reach far beyond the box by design."""
+    if style.face_type.rank > FaceType.FULL.rank:
+        return True
+    area = style.size_px**2 / abs(float(np.linalg.det(frame_to_face[:, :2])))
+    return area <= _MOST_AREA * float(np.prod(face.box[2:] - face.box[:2]))

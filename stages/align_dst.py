@@ -1,0 +1,24 @@
+"""5 align_dst: find the faces in the frames of the destination and cut them out, aligned
+
+    python -m stages.align_dst --workspace DIR
+
+Reads data_dst/, writes data_dst/aligned/: one crop a face, which carries where it came from.
+Faces whose crops you delete there are left alone in the result. Stopped, the
+same command continues. Frames without a face are listed at the end and in align_report.json.
+"""
+
+from faceswap.config import run_stage
+from faceswap.faces.align import AlignSettings, align
+from faceswap.types import Side
+
+
+class Settings(AlignSettings):
+    pass
+
+
+def main(cfg: Settings) -> None:
+    align(cfg, Side.DST)
+
+
+if __name__ == "__main__":
+    run_stage(Settings, main, __doc__)

@@ -1,0 +1,60 @@
+"""4.1 faceset: list what is known of each face of a set, or show the set as one picture
+
+    python -m stages.faceset list DIR [--json]
+    python -m stages.faceset show DIR [--output FILE.png]
+
+DIR holds aligned faces, e.g. workspace/data_src/aligned. `list --json` prints one JSON object a face;
+`show` writes DIR/sheet/faces.png unless told otherwise.
+"""
+
+import json
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import CliPositionalArg
+
+from faceswap.config import StageSettings, option, run_stage
+from faceswap.console import say
+from faceswap.faces.landmarks import pose_deg
+from faceswap.faceset.sheet import contact_sheet
+from faceswap.faceset.store import Face, Faceset
+from faceswap.io.images import write_image
+
+
+class Settings(StageSettings):
+    action: CliPositionalArg[Literal["list", "show"]] = Field(description="what to do")
+    folder: CliPositionalArg[Path] = Field(description="folder of aligned faces")
+    as_json: bool = Field(False, alias="json", description="list: one JSON object a face instead of a table")
+    output: Path | None = option(None, "show: the picture to write")
+    faces: int = option(120, "show: at most so many faces", ge=1, le=5000)
+    tile_px: int = option(128, "show: side of one face", unit="px", ge=16, le=1024)
+
+
+def main(cfg: Settings) -> None:
+    faceset = Faceset.open(cfg.folder)
+    if cfg.action == "show":
+        path = cfg.output or cfg.folder / "sheet" / "faces.png"
+        write_image(path, contact_sheet(faceset, cfg.faces, cfg.tile_px))
+        say(f"{min(cfg.faces, len(faceset.faces))} of {len(faceset.faces)} faces in {path}")
+        return
+    for face in faceset.faces:
+        say(_as_json(face) if cfg.as_json else _as_row(face))
+    if not cfg.as_json:
+        say(f"{len(faceset.faces)} faces")
+
+
+def _as_json(face: Face) -> str:
+    return json.dumps({"name": face.path.name} | face.meta.to_json(), ensure_ascii=False)
+
+
+def _as_row(face: Face) -> str:
+    meta = face.meta
+    pitch, yaw, roll = pose_deg(meta.crop_landmarks(), meta.size_px)
+    pose = f"pitch {pitch:+4.0f}° yaw {yaw:+4.0f}° roll {roll:+4.0f}°"
+    kind = f"{meta.face_type} {meta.size_px} px"
+    return f"{face.path.name}  from {meta.source}  {kind}  {pose}  score {meta.score:.2f}"
+
+
+if __name__ == "__main__":
+    run_stage(Settings, main, __doc__)
