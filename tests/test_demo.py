@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from faceswap.faces.analysis import Analyser
+from faceswap.faces.analysis import Analyst
 from faceswap.faces.landmarks import hull_mask, outer_eye_distance
+from faceswap.faces.packs import load_pack
 from faceswap.faceset.store import Faceset
 from faceswap.io.images import read_mask
 
@@ -52,7 +53,7 @@ def measure(workspace: Path, minutes: float) -> Measured:
     b_mean = clip_colour(workspace / "data_dst")
     faces = Faceset.open(workspace / "data_dst" / "aligned").by_frame()
     result = Measured([], [], [], minutes)
-    analyser = Analyser.load()
+    analyst = Analyst(load_pack("bundled", "cpu"))
     originals = pictures(workspace / "data_dst.mp4")
     for index, (swap, original) in enumerate(zip(pictures(workspace / "result.mp4"), originals, strict=True)):
         stem = f"{index + 1:05d}"
@@ -61,10 +62,8 @@ def measure(workspace: Path, minutes: float) -> Measured:
         points = faces[stem][0].meta.landmarks
         hull = hull_mask(points, *swap.shape[:2])
         colour = mean_lab(swap, hull)
-        result.colour_nearer_a.append(
-            bool(np.linalg.norm(colour - a_mean) < np.linalg.norm(colour - b_mean))
-        )
-        found = analyser.analyse(swap)
+        result.colour_nearer_a.append(bool(np.linalg.norm(colour - a_mean) < np.linalg.norm(colour - b_mean)))
+        found = analyst.find(swap)
         error = np.inf
         if found:
             distance = np.linalg.norm(found[0].landmarks[17:] - points[17:], axis=1)

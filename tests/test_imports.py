@@ -30,7 +30,7 @@ LAYERS = [
     {"faceset"},
     {"faces", "facepack"},
     {"train", "merge", "detector", "provenance"},
-    {"gui"},
+    {"gui", "benchmark"},
 ]
 PURE = [
     "faces.geometry",
