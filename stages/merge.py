@@ -8,18 +8,21 @@ Stopped, the same command continues; --again replaces frames that were made anot
 """
 
 import os
+from typing import TYPE_CHECKING
 
 from faceswap.config import StageSettings, option, run_stage
 from faceswap.console import say, warn
 from faceswap.errors import UserError
 from faceswap.faceset.store import Faceset
 from faceswap.merge.plan import fingerprint, plan
-from faceswap.merge.predict import Predictor, load_predictor
 from faceswap.merge.record import Record
 from faceswap.merge.run import Summary, merge
 from faceswap.merge.settings import MergeSettings
 from faceswap.runtime import DeviceName, Precision, choose_device, choose_dtype
 from faceswap.types import Side
+
+if TYPE_CHECKING:
+    from faceswap.merge.predict import Predictor
 
 
 class Settings(StageSettings, MergeSettings):
@@ -39,6 +42,9 @@ def main(cfg: Settings) -> None:
     place = cfg.place
     run = place.model(cfg.model)
     faceset = Faceset.open(place.aligned(Side.DST))
+    # torch takes seconds to import; what is missing should be said at once.
+    from faceswap.merge.predict import load_predictor
+
     device = choose_device(cfg.device)
     predictor = load_predictor(run, device, choose_dtype(cfg.precision, device))
     describe(predictor, faceset, cfg)
@@ -48,7 +54,8 @@ def main(cfg: Settings) -> None:
         say(f"{crowded} frames hold several faces; each is swapped")
     record = Record(place.merged, place.merged_mask, fingerprint(predictor.identity, cfg.look()))
     todo = record.begin(tasks, cfg.again)
-    cfg.save(place.merged / "merge.json")
+    # Replaying a look should not replay the permission to replace files.
+    cfg.model_copy(update={"again": False}).save(place.merged / "merge.json")
     already, workers = len(tasks) - len(todo), cfg.workers or os.cpu_count() or 1
     summary = merge(
         todo, record, predictor, cfg.look(), batch_size=cfg.batch_size, workers=workers, already=already
@@ -56,7 +63,7 @@ def main(cfg: Settings) -> None:
     report(summary, already, cfg)
 
 
-def describe(predictor: Predictor, faceset: Faceset, cfg: Settings) -> None:
+def describe(predictor: "Predictor", faceset: Faceset, cfg: Settings) -> None:
     model = predictor.identity.partition(",")[0]
     say(f"model {model}: {predictor.face_type} faces of {predictor.resolution} px, mask {cfg.mask_mode}")
     types = {face.meta.face_type for face in faceset.faces} - {predictor.face_type}
