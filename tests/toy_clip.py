@@ -34,6 +34,11 @@ def corners(_number: int, width: int, height: int) -> np.ndarray:
     return frame
 
 
+def pastels(number: int, width: int, height: int) -> np.ndarray:
+    """The corners in colours so mild that every YUV matrix can hold them."""
+    return corners(number, width, height) // 3 + 85
+
+
 def make(
     path: Path,
     times_ms: Sequence[int] = VARIABLE_MS,
@@ -83,7 +88,8 @@ def _write_sound(container: av.container.OutputContainer, track: av.AudioStream,
 
 def rewrap(source: Path, target: Path, output: dict[str, object] | None = None, **given: object) -> Path:
     """Copy a clip's streams into another file, e.g. with display_rotation=90 or another container."""
-    command = ffmpeg.input(str(source), **given).output(str(target), c="copy", map=0, **(output or {}))
+    options = {"c": "copy", "map": 0} | (output or {})
+    command = ffmpeg.input(str(source), **given).output(str(target), **options)
     command.run(cmd=ffmpeg_binary(), quiet=True, overwrite_output=True)
     return target
 

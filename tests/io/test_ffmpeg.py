@@ -28,7 +28,8 @@ def clip(**facts):
 def test_every_frame_is_asked_for_with_its_own_time_and_the_streams_colours():
     assert extract_command(clip(), 0, False, "ffmpeg") == [
         "ffmpeg", "-i", "/clips/it's 🙂.mp4",
-        "-filter_complex", f"[0:0]scale=flags={EXACT}:in_color_matrix=bt709:in_range=tv[s0];[s0]format=rgb24[s1]",
+        "-filter_complex",
+        f"[0:0]scale=flags={EXACT}:in_color_matrix=bt709:in_range=tv[s0];[s0]format=rgb24[s1]",
         "-map", "[s1]", *RAW_NUT, *QUIET,
     ]  # fmt: skip
 
@@ -79,8 +80,8 @@ def test_a_silent_result_is_h264_with_the_clips_colours_shape_and_the_mark():
 def test_sound_that_mp4_carries_is_copied_from_the_clips_own_start():
     assert result(clip(audio_codec="aac", origin_s=1.4)) == [
         "ffmpeg", "-f", "nut", "-i", "pipe:", "-itsoffset", "-1.400000", "-i", "/clips/it's 🙂.mp4",
-        "-filter_complex", f"[0:v]{PICTURES}", "-map", "[s3]", "-map", "1:a:0", "-f", "mp4", "-acodec", "copy",
-        *VIDEO,
+        "-filter_complex", f"[0:v]{PICTURES}", "-map", "[s3]", "-map", "1:a:0", "-f", "mp4",
+        "-acodec", "copy", *VIDEO,
     ]  # fmt: skip
 
 
