@@ -1,6 +1,7 @@
 """The index beside a faceset: a cache of metadata and the copy that restores what was stripped."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -9,13 +10,25 @@ from faceswap.console import warn
 from faceswap.faceset import carrier
 from faceswap.faceset.metadata import FaceMeta, MetadataError
 from faceswap.io.files import write_bytes
-from faceswap.types import Json
 
 INDEX_NAME = "faces.index.jsonl"
 
 
+@dataclass(frozen=True)
+class _Entry:
+    """What was known of a file when it had this size and time."""
+
+    size: int
+    mtime_ns: int
+    meta: FaceMeta
+
+    def line(self, name: str) -> str:
+        known = {"name": name, "size": self.size, "mtime_ns": self.mtime_ns, "meta": self.meta.to_json()}
+        return json.dumps(known, ensure_ascii=False) + "\n"
+
+
 class Index:
-    """Metadata by file; use as a context manager, which writes the index back when it changed.
+    """Metadata by file; a context manager that appends what is new. Later lines outrank earlier ones.
 
     An entry holds while the file's size and time are those it was made with. Entries of files that
     are gone are kept: a file may come back from a trash folder or from another program.
@@ -24,7 +37,7 @@ class Index:
     def __init__(self, folder: Path) -> None:
         self._path = folder / INDEX_NAME
         self._entries = _read(self._path)
-        self._changed = False
+        self._new: dict[str, _Entry] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -32,11 +45,13 @@ class Index:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self._changed or kind is not None:
+        if not self._new or kind is not None:
             return
-        lines = [json.dumps(entry, ensure_ascii=False) for entry in self._entries.values()]
         try:
-            write_bytes(self._path, ("\n".join(lines) + "\n").encode())
+            with self._path.open("a", encoding="utf-8") as file:
+                # An earlier line may be torn; a line break keeps it from swallowing the next.
+                file.write("\n" if file.tell() else "")
+                file.writelines(entry.line(name) for name, entry in self._new.items())
         except OSError as problem:
             warn(f"the index of {self._path.parent} was not written ({problem.strerror}); opening stays slow")
 
@@ -47,46 +62,38 @@ class Index:
         """
         stat = path.stat()
         entry = self._entries.get(path.name)
-        if entry is not None and (entry["size"], entry["mtime_ns"]) == (stat.st_size, stat.st_mtime_ns):
-            return _meta(entry["meta"])
+        if entry is not None and (entry.size, entry.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
+            return entry.meta
         meta = _meta(carrier.extract(path))
         if meta is None and entry is not None:
-            meta = self._restore(path, entry["meta"])
+            meta = _restore(path, entry.meta)
         if meta is not None:
             stat = path.stat()
-            self._entries[path.name] = {
-                "name": path.name,
-                "size": stat.st_size,
-                "mtime_ns": stat.st_mtime_ns,
-                "meta": meta.to_json(),
-            }
-            self._changed = True
+            self._new[path.name] = _Entry(stat.st_size, stat.st_mtime_ns, meta)
         return meta
 
-    @staticmethod
-    def _restore(path: Path, known: Json) -> FaceMeta | None:
-        from PIL import Image, UnidentifiedImageError
 
-        meta = _meta(known)
-        if meta is None:
-            return None
-        try:
-            with Image.open(path) as image:
-                size = image.size
-        except (OSError, UnidentifiedImageError):
-            return None
-        if size[0] != size[1]:
-            warn(f"{path} lost its face metadata and is no longer square; it is left out")
-            return None
-        if size[0] != meta.size_px:
-            meta = meta.resized(size[0])
-        try:
-            write_bytes(path, carrier.embed(path.read_bytes(), meta.to_json()))
-        except (OSError, ValueError):
-            warn(f"{path} lost its face metadata; the index has it, but the file cannot be written")
-        else:
-            warn(f"{path} lost its face metadata (saved by another program?); restored from the index")
-        return meta
+def _restore(path: Path, meta: FaceMeta) -> FaceMeta | None:
+    """Put `meta` back into a file that lost it, fitted to its size; None when it no longer fits."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+    except (OSError, UnidentifiedImageError):
+        return None
+    if width != height:
+        warn(f"{path} lost its face metadata and is no longer square; it is left out")
+        return None
+    if width != meta.size_px:
+        meta = meta.resized(width)
+    try:
+        write_bytes(path, carrier.embed(path.read_bytes(), meta.to_json()))
+    except (OSError, ValueError):
+        warn(f"{path} lost its face metadata; the index has it, but the file cannot be written")
+    else:
+        warn(f"{path} lost its face metadata (saved by another program?); restored from the index")
+    return meta
 
 
 def _meta(value: Any) -> FaceMeta | None:
@@ -96,17 +103,17 @@ def _meta(value: Any) -> FaceMeta | None:
         return None
 
 
-def _read(path: Path) -> dict[str, Json]:
+def _read(path: Path) -> dict[str, _Entry]:
     """Entries by file name; lines that are cut or damaged are skipped: the files know better."""
-    entries: dict[str, Json] = {}
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
+    entries: dict[str, _Entry] = {}
+    if not path.is_file():
         return entries
-    for line in lines:
-        try:
-            entry = json.loads(line)
-            entries[entry["name"]] = {key: entry[key] for key in ("name", "size", "mtime_ns", "meta")}
-        except (ValueError, KeyError, TypeError):
-            continue
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for line in file:
+            try:
+                known = json.loads(line)
+                meta = FaceMeta.from_json(known["meta"])
+                entries[known["name"]] = _Entry(known["size"], known["mtime_ns"], meta)
+            except (ValueError, KeyError, TypeError, MetadataError):
+                continue
     return entries
