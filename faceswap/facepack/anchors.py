@@ -54,10 +54,11 @@ def lay_anchors(height: int, width: int) -> Anchors:
 
 
 def encode(anchors: Anchors, boxes: Boxes, five: NDArray[np.float32]) -> tuple[Points, Points]:
-    """Boxes (A, 4) and points (A, 5, 2), one an anchor, to distances (A, 4) and offsets (A, 10) in strides."""
+    """Boxes (A, 4) and points (A, 5, 2), one an anchor, to sides (A, 4) and offsets (A, 10) in strides."""
     center, stride = anchors.centers, anchors.strides[:, None]
     sides = np.concatenate([center - boxes[:, :2], boxes[:, 2:] - center], 1) / stride
-    return sides, (five - center[:, None]).reshape(-1, 10) / stride
+    offsets = (five - center[:, None]).reshape(-1, 10) / stride
+    return sides.astype(np.float32), offsets.astype(np.float32)
 
 
 def decode(anchors: Anchors, sides: Points, offsets: Points) -> tuple[Boxes, NDArray[np.float32]]:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from faceswap.types import Frame
+from faceswap.facepack.pictures import Picture, mirrored, read_picture, resize
 
 # scikit-image's bundled photographs (public domain or CC0, its data/README) that show no face.
 PHOTOGRAPHS = (
@@ -16,20 +16,20 @@ PHOTOGRAPHS = (
 )  # fmt: skip
 
 
-def load_photographs() -> list[Frame]:
+def load_photographs() -> list[Picture]:
     """RGB uint8 photographs of the installed scikit-image, each at most 640 px tall."""
     import skimage
 
     folder = Path(skimage.__file__).parent / "data"
     pictures = []
     for name in PHOTOGRAPHS:
-        stored = cv2.imdecode(np.fromfile(folder / name, np.uint8), cv2.IMREAD_COLOR)
-        scale = min(1.0, 640 / stored.shape[0])
-        pictures.append(cv2.resize(stored[..., ::-1], None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
+        picture = read_picture(folder / name)
+        scale = min(1.0, 640 / picture.shape[0])
+        pictures.append(resize(picture, round(picture.shape[1] * scale), round(picture.shape[0] * scale)))
     return pictures
 
 
-def background(photographs: list[Frame], height: int, width: int, random: Generator) -> Frame:
+def background(photographs: list[Picture], height: int, width: int, random: Generator) -> Picture:
     """A face-free (height, width, 3) RGB picture: a photograph's part, a texture, or shapes on either."""
     draw = random.random()
     if draw < 0.5:
@@ -45,7 +45,7 @@ def background(photographs: list[Frame], height: int, width: int, random: Genera
     return picture
 
 
-def texture(height: int, width: int, random: Generator) -> Frame:
+def texture(height: int, width: int, random: Generator) -> Picture:
     """Smooth colour noise of a random grain: curtains, walls, foliage out of focus."""
     octaves = random.integers(2, 40, int(random.integers(1, 4)))
     total = np.zeros((height, width, 3), np.float32)
@@ -57,18 +57,19 @@ def texture(height: int, width: int, random: Generator) -> Frame:
     return np.clip(base + (total / len(octaves) - 0.5) * 2 * spread, 0, 255).astype(np.uint8)
 
 
-def draw_shapes(picture: Frame, count: int, random: Generator) -> None:
-    """Filled ellipses, boxes, bars and stripes in place, a third of them in skin tones (hands, necks, wood)."""
+def draw_shapes(picture: Picture, count: int, random: Generator) -> None:
+    """Filled ellipses, boxes, bars and stripes in place, a third in skin tones (hands, necks, wood)."""
     height, width = picture.shape[:2]
     for _ in range(count):
-        tone = random.random() < 0.35
-        colour = random.uniform(0, 255, 3) if not tone else np.array([205, 155, 130]) * random.uniform(0.3, 1.2)
-        colour = tuple(float(value) for value in np.clip(colour, 0, 255))
+        skin = np.array([205, 155, 130]) * random.uniform(0.3, 1.2)
+        mixed = skin if random.random() < 0.35 else random.uniform(0, 255, 3)
+        colour = np.clip(mixed, 0, 255).tolist()
         x, y = int(random.integers(width)), int(random.integers(height))
         long, short = (int(value) + 2 for value in np.exp(random.uniform(1.0, np.log(width * 0.45), 2)))
         kind = random.integers(3)
         if kind == 0:
-            cv2.ellipse(picture, (x, y), (long, short), float(random.uniform(0, 180)), 0, 360, colour, -1, cv2.LINE_AA)
+            angle = float(random.uniform(0, 180))
+            cv2.ellipse(picture, (x, y), (long, short), angle, 0, 360, colour, -1, cv2.LINE_AA)
         elif kind == 1:
             cv2.rectangle(picture, (x, y), (x + long, y + short), colour, -1)
         else:
@@ -76,21 +77,20 @@ def draw_shapes(picture: Frame, count: int, random: Generator) -> None:
             cv2.line(picture, (x, y), end, colour, max(1, short // 4), cv2.LINE_AA)
 
 
-def _part(photograph: Frame, height: int, width: int, random: Generator) -> Frame:
+def _part(photograph: Picture, height: int, width: int, random: Generator) -> Picture:
     rows, columns = photograph.shape[:2]
     tallest = min(rows, columns * height / width)
     tall = int(tallest * random.uniform(0.25, 1.0))
     wide = min(columns, max(1, round(tall * width / height)))
     y, x = int(random.integers(rows - tall + 1)), int(random.integers(columns - wide + 1))
     part = photograph[y : y + tall, x : x + wide]
-    if random.random() < 0.5:
-        part = part[:, ::-1]
-    return cv2.resize(np.ascontiguousarray(part), (width, height), interpolation=cv2.INTER_LINEAR)
+    part = resize(part, width, height)
+    return mirrored(part) if random.random() < 0.5 else part
 
 
-def _write(picture: Frame, random: Generator) -> None:
+def _write(picture: Picture, random: Generator) -> None:
     height, width = picture.shape[:2]
-    colour = tuple(float(value) for value in random.uniform(0, 255, 3))
+    colour = random.uniform(0, 255, 3).tolist()
     for _ in range(int(random.integers(1, 6))):
         letters = "".join(chr(code) for code in random.integers(33, 126, int(random.integers(3, 16))))
         place = (int(random.integers(-width // 4, width)), int(random.integers(height)))

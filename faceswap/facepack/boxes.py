@@ -16,7 +16,8 @@ def iou_matrix(first: Boxes, second: Boxes) -> NDArray[np.float32]:
     high = np.minimum(first[:, None, 2:], second[None, :, 2:])
     shared = np.clip(high - low, 0, None).prod(-1)
     areas = [np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(-1) for boxes in (first, second)]
-    return (shared / np.maximum(areas[0][:, None] + areas[1][None] - shared, 1e-9)).astype(np.float32)
+    joined = areas[0][:, None] + areas[1][None] - shared
+    return np.asarray(shared / np.maximum(joined, 1e-9), np.float32)
 
 
 def suppress(boxes: Boxes, scores: NDArray[np.float32], most_iou: float) -> NDArray[np.int64]:
@@ -51,8 +52,8 @@ def box_from_landmarks(points68: Points) -> Boxes:
     size = max(float(np.hypot(*axis_x)), float(np.hypot(*(mouth - eyes))), 1e-3)
     turn = _SIDE_PER_TURN * float(upright[30, 0] - (eyes[0] + mouth[0]) / 2)
     low, high = upright[17:].min(0), upright[17:].max(0)
-    low = low - (_SIDE * size + turn, _TOP * size)
-    high = high + (_SIDE * size - turn, _BOTTOM * size)
+    low = low - np.array([_SIDE * size + turn, _TOP * size])
+    high = high + np.array([_SIDE * size - turn, _BOTTOM * size])
     center, half = to_frame @ ((low + high) / 2), np.maximum((high - low) / 2, 1e-3)
     reach = np.hypot(half[0] * np.array([cosine, sine]), half[1] * np.array([sine, cosine]))
     return np.concatenate([center - reach, center + reach]).astype(np.float32)

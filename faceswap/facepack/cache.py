@@ -50,7 +50,7 @@ def write_cache(folder: Path, faces: Iterable[Labelled]) -> None:
     names = ("offset", "shape", "points", "weight", "source")
     columns = dict(zip(names, map(np.array, zip(*records, strict=True)), strict=True))
     with atomic_path(folder / "labels.npz") as temporary:
-        np.savez(temporary, **columns)
+        np.savez(temporary, allow_pickle=False, **columns)
 
 
 def read_cache(folder: Path) -> FaceCache:

@@ -12,8 +12,9 @@ from faceswap.facepack.boxes import box_from_landmarks
 from faceswap.facepack.cache import FaceCache
 from faceswap.facepack.landmarker import CROP_PX
 from faceswap.facepack.photometric import as_colour, change_colours, degrade, light_from_side
+from faceswap.facepack.pictures import Picture, mirrored
 from faceswap.facepack.points import MIRROR, mirror
-from faceswap.types import Frame, Points, Transform
+from faceswap.types import Points, Transform
 
 SOURCE_SHARE = {"stills": 0.36, "grey": 0.36, "landmarked": 0.18, "segmented": 0.10}
 BOX_TO_CROP = 1.5
@@ -24,7 +25,7 @@ _BORDERS = (cv2.BORDER_CONSTANT, cv2.BORDER_REPLICATE, cv2.BORDER_REFLECT_101)
 class Crop:
     """(192, 192, 3) RGB uint8; points (68, 2) in [−1, 1] over the crop (0 … 192 px); weights (68,)."""
 
-    picture: Frame
+    picture: Picture
     points: Points
     weight: NDArray[np.float32]
 
@@ -32,7 +33,7 @@ class Crop:
 class CropMaker:
     """Draws augmented crops from the labelled faces; every draw depends on `random` alone."""
 
-    def __init__(self, faces: FaceCache, photographs: list[Frame]) -> None:
+    def __init__(self, faces: FaceCache, photographs: list[Picture]) -> None:
         self._faces, self._photographs = faces, photographs
         present = [name for name in SOURCE_SHARE if (faces.source == name).any()]
         shares = np.array([SOURCE_SHARE[name] for name in present])
@@ -45,7 +46,7 @@ class CropMaker:
         picture, points, weight = self._faces.face(int(random.choice(members)))
         picture = as_colour(picture, random)
         if random.random() < 0.5:
-            picture = cv2.flip(picture, 1)
+            picture = mirrored(picture)
             points, weight = mirror(points, picture.shape[1]), mirror_weight(weight)
         picture_to_crop = random_crop(points, random)
         crop = self._warp(picture, picture_to_crop, random)
@@ -53,15 +54,16 @@ class CropMaker:
         placed = points @ picture_to_crop[:, :2].T + picture_to_crop[:, 2]
         return Crop(crop, (placed / (CROP_PX / 2) - 1).astype(np.float32), weight)
 
-    def _warp(self, picture: Frame, picture_to_crop: Transform, random: Generator) -> Frame:
+    def _warp(self, picture: Picture, picture_to_crop: Transform, random: Generator) -> Picture:
         size = (CROP_PX, CROP_PX)
         if random.random() < 0.6:
             border = _BORDERS[random.integers(len(_BORDERS))]
-            return cv2.warpAffine(picture, picture_to_crop, size, borderMode=border)
+            return np.asarray(cv2.warpAffine(picture, picture_to_crop, size, borderMode=border), np.uint8)
         behind = background(self._photographs, CROP_PX, CROP_PX, random)
-        return cv2.warpAffine(picture, picture_to_crop, size, dst=behind, borderMode=cv2.BORDER_TRANSPARENT)
+        cv2.warpAffine(picture, picture_to_crop, size, dst=behind, borderMode=cv2.BORDER_TRANSPARENT)
+        return behind
 
-    def _spoil(self, crop: Frame, random: Generator) -> Frame:
+    def _spoil(self, crop: Picture, random: Generator) -> Picture:
         if random.random() < 0.85:
             crop = change_colours(crop, random)
         if random.random() < 0.3:

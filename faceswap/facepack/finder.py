@@ -63,9 +63,10 @@ class _Head(nn.Module):
         self.mix = ConvBlock(width, width)
         self.out = nn.Conv2d(width, anchors * _FIELDS, 1)
         nn.init.normal_(self.out.weight, std=0.01)
-        nn.init.zeros_(self.out.bias)
-        with torch.no_grad():
-            self.out.bias.view(anchors, _FIELDS)[:, 0] = math.log(_PRIOR / (1 - _PRIOR))
+        bias = torch.zeros(anchors, _FIELDS)
+        bias[:, 0] = math.log(_PRIOR / (1 - _PRIOR))
+        self.out.bias = nn.Parameter(bias.flatten())
+        self.size: Tensor
         self.register_buffer("size", torch.tensor(SIZES_IN_STRIDES, dtype=torch.float32).view(1, 1, -1, 1))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

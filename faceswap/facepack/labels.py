@@ -10,16 +10,26 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from faceswap.facepack.pictures import Picture, decode_picture, read_picture, resize
 from faceswap.facepack.points import (
-    BROWS, EYES, JAW, LIPS, MESH_POINTS, NOSE_BASE, NOSE_RIDGE, POINTS_N, five_points, outer_eye_distance,
+    BROWS,
+    EYES,
+    JAW,
+    LIPS,
+    MESH_POINTS,
+    NOSE_BASE,
+    NOSE_RIDGE,
+    POINTS_N,
+    five_points,
+    outer_eye_distance,
 )  # fmt: skip
 from faceswap.facepack.teachers import Teachers
-from faceswap.types import Frame, Points
+from faceswap.types import Points
 
 HELD_BACK_N = {"3dsk": 17, "canada": 3}
 HELD_BACK_SEED = 68
@@ -32,7 +42,7 @@ class Labelled:
 
     source: str
     name: str
-    picture: NDArray[np.uint8]
+    picture: Picture
     points: Points
     weight: NDArray[np.float32]
 
@@ -50,12 +60,13 @@ def stills(data: Path) -> Iterator[Labelled]:
     """Synthetic faces; their truth counts from the pixel's corner, ours from its centre."""
     with zipfile.ZipFile(data / "actors" / "stills.zip") as archive:
         for item in json.loads(archive.read("landmarks.json"))["items"]:
-            stored = np.frombuffer(archive.read(f"img/{item['file']}.jpg"), np.uint8)
+            name = f"img/{item['file']}.jpg"
+            picture = decode_picture(archive.read(name), name)
             weight = np.ones(POINTS_N, np.float32)
             # Jaw truth follows the bone: where it faces away it lies inside the visible outline.
             weight[JAW] = np.where(np.array(item["facing"])[JAW] > 0, 0.7, 0.2)
             points = np.array(item["landmarks68"], np.float32) - 0.5
-            yield Labelled("stills", item["file"], _rgb(cv2.imdecode(stored, cv2.IMREAD_COLOR)), points, weight)
+            yield Labelled("stills", item["file"], picture, points, weight)
 
 
 def held_back_people(data: Path) -> set[str]:
@@ -70,14 +81,14 @@ def held_back_people(data: Path) -> set[str]:
 
 def landmarked(data: Path, teachers: Teachers, held_back: bool) -> Iterator[Labelled]:
     """Studio portraits with hand-placed points; points without a counterpart come from FaceMesh."""
-    table = json.loads((data / "landmarked" / "FRL189_to_ibug68.json").read_text(encoding="utf-8"))
+    table = _frl_table(data)["ibug68_to_frl189"]
     wanted = held_back_people(data)
     for path in sorted((data / "landmarked").glob("*/*.json")):
         name = f"{path.parent.name}/{path.stem}"
         if (name in wanted) != held_back:
             continue
         hand = np.array(json.loads(path.read_text(encoding="utf-8"))["points_189"], np.float32)
-        picture, scale = _shrunk(_read(path.with_suffix(".jpg")))
+        picture, scale = _shrunk(read_picture(path.with_suffix(".jpg")))
         points, weight = hand_points(hand * scale, table)
         face = _from_teachers(picture, teachers)
         if face is not None:
@@ -86,11 +97,11 @@ def landmarked(data: Path, teachers: Teachers, held_back: bool) -> Iterator[Labe
         yield Labelled("landmarked", name, picture, points, weight)
 
 
-def hand_points(hand: Points, table: dict[str, dict[str, int]]) -> tuple[Points, NDArray[np.float32]]:
+def hand_points(hand: Points, counterpart: dict[str, int]) -> tuple[Points, NDArray[np.float32]]:
     """(189, 2) hand-placed points to (68, 2) and weights; the jaw is resampled from the outline."""
     points = np.zeros((POINTS_N, 2), np.float32)
     weight = np.zeros(POINTS_N, np.float32)
-    for ours, theirs in table["ibug68_to_frl189"].items():
+    for ours, theirs in counterpart.items():
         points[int(ours)], weight[int(ours)] = hand[theirs], 1.0
     weight[BROWS] = 0.7
     points[JAW], weight[JAW] = _jaw(hand, (points[36] + points[45]) / 2), 0.5
@@ -120,7 +131,7 @@ def _resample(curve: Points, count: int) -> Points:
 def segmented(data: Path, teachers: Teachers) -> Iterator[Labelled]:
     """Frontal and turned portraits, labelled by the teachers."""
     for path in sorted((data / "segmented").glob("*/train/rgb/*.png")):
-        picture, _ = _shrunk(_read(path))
+        picture, _ = _shrunk(read_picture(path))
         face = _from_teachers(picture, teachers)
         if face is not None:
             yield Labelled("segmented", re.sub(r"\W+", "_", path.stem), picture, *face)
@@ -129,14 +140,14 @@ def segmented(data: Path, teachers: Teachers) -> Iterator[Labelled]:
 def grey(data: Path, teachers: Teachers, margin_px: int = 160) -> Iterator[Labelled]:
     """LFW's tight grey crops, labelled on a canvas wide enough for the box teachers."""
     for path in sorted((data / "lfw_gray").glob("*.jpg")):
-        picture = _read(path)
-        canvas = cv2.copyMakeBorder(picture, *(margin_px,) * 4, cv2.BORDER_CONSTANT)
+        picture = read_picture(path)
+        canvas = np.pad(picture, ((margin_px, margin_px), (margin_px, margin_px), (0, 0)))
         face = _from_teachers(canvas, teachers)
         if face is not None:
             yield Labelled("grey", path.stem, picture[..., :1].copy(), face[0] - margin_px, face[1])
 
 
-def _from_teachers(picture: Frame, teachers: Teachers) -> tuple[Points, NDArray[np.float32]] | None:
+def _from_teachers(picture: Picture, teachers: Teachers) -> tuple[Points, NDArray[np.float32]] | None:
     """Points and weights where both box teachers and FaceMesh tell the same story, else None."""
     found = teachers.agreed(picture)
     if len(found.boxes) == 0:
@@ -153,21 +164,17 @@ def _from_teachers(picture: Frame, teachers: Teachers) -> tuple[Points, NDArray[
     return np.nan_to_num(points), weight
 
 
-def mapped_inner(table: dict[str, list[int]]) -> NDArray[np.int64]:
+def hand_exact(data: Path) -> NDArray[np.int64]:
     """The hand-placed points among eyes and lips (36–67) that have an exact counterpart."""
-    exact = set(table["exact"])
-    return np.array([i for i in (*EYES, *LIPS) if int(i) in exact], np.int64)
+    exact = set(_frl_table(data)["exact"])
+    return np.array([index for index in (*EYES, *LIPS) if int(index) in exact], np.int64)
 
 
-def _shrunk(picture: Frame) -> tuple[Frame, float]:
+def _frl_table(data: Path) -> Any:
+    return json.loads((data / "landmarked" / "FRL189_to_ibug68.json").read_text(encoding="utf-8"))
+
+
+def _shrunk(picture: Picture) -> tuple[Picture, float]:
     scale = min(1.0, TALLEST_PX / picture.shape[0])
     # Corner-aligned resizing moves pixel centres by less than half a pixel; the labels are no finer.
-    return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), scale
-
-
-def _read(path: Path) -> Frame:
-    return _rgb(cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR))
-
-
-def _rgb(picture: Frame) -> Frame:
-    return np.ascontiguousarray(picture[..., ::-1])
+    return resize(picture, round(picture.shape[1] * scale), round(picture.shape[0] * scale)), scale

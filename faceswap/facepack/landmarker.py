@@ -36,6 +36,7 @@ class Landmarker(nn.Module):
         cells = CROP_PX // 8
         line = (torch.arange(cells) + 0.5) / cells * 2 - 1
         grid = torch.stack(torch.meshgrid(line, line, indexing="xy"), -1).reshape(-1, 2)
+        self.grid: Tensor
         self.register_buffer("grid", grid)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -46,4 +47,5 @@ class Landmarker(nn.Module):
         wide = F.interpolate(self.middle_to_fused(middle), scale_factor=2.0, mode="nearest")
         heat = self.heat(self.mix(torch.relu(self.fine_to_fused(fine) + wide)))
         certainty = heat.flatten(2).softmax(-1)
-        return (certainty @ self.grid).flatten(1)
+        expected: Tensor = (certainty @ self.grid).flatten(1)
+        return expected

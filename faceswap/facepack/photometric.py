@@ -5,12 +5,12 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from faceswap.types import Frame
+from faceswap.facepack.pictures import Picture, resize
 
 _LEVELS = np.linspace(0, 1, 256)
 
 
-def as_colour(picture: NDArray[np.uint8], random: Generator) -> Frame:
+def as_colour(picture: Picture, random: Generator) -> Picture:
     """(H, W, 1) grey or (H, W, 3) to RGB; grey faces mostly get skin-like tones along their lightness."""
     if picture.shape[2] == 3:
         return picture
@@ -24,7 +24,7 @@ def as_colour(picture: NDArray[np.uint8], random: Generator) -> Frame:
     return _look_up(picture, np.stack([np.interp(_LEVELS, at, stops[:, c]) for c in range(3)], 1))
 
 
-def change_colours(picture: Frame, random: Generator) -> Frame:
+def change_colours(picture: Picture, random: Generator) -> Picture:
     """Gamma, contrast, brightness, white balance and saturation, each drawn mildly."""
     gamma = np.exp(random.normal(0, 0.25))
     contrast, brightness = np.exp(random.normal(0, 0.2)), random.normal(0, 0.08)
@@ -39,18 +39,19 @@ def change_colours(picture: Frame, random: Generator) -> Frame:
     return changed
 
 
-def light_from_side(picture: Frame, random: Generator) -> Frame:
+def light_from_side(picture: Picture, random: Generator) -> Picture:
     """A linear light gradient across the picture, from 0.4 to 1.5 times as bright."""
     height, width = picture.shape[:2]
     corners = random.uniform(0.5, 1.35, (2, 2)).astype(np.float32)
     field = cv2.resize(corners, (width, height), interpolation=cv2.INTER_LINEAR)
-    return cv2.multiply(picture, cv2.merge([field] * 3), dtype=cv2.CV_8U)
+    return np.asarray(cv2.multiply(picture, cv2.merge([field] * 3), dtype=cv2.CV_8U), np.uint8)
 
 
-def degrade(picture: Frame, random: Generator, strength: float = 1.0) -> Frame:
+def degrade(picture: Picture, random: Generator, strength: float = 1.0) -> Picture:
     """Blur or motion blur, lost resolution, noise and JPEG, each sometimes; `strength` scales blurs in px."""
     if random.random() < 0.25:
-        picture = cv2.GaussianBlur(picture, (0, 0), random.uniform(0.3, 1.8) * strength)
+        sigma = random.uniform(0.3, 1.8) * strength
+        picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.uint8)
     elif random.random() < 0.10:
         picture = _motion_blur(picture, random, strength)
     if random.random() < 0.15:
@@ -60,36 +61,36 @@ def degrade(picture: Frame, random: Generator, strength: float = 1.0) -> Frame:
     if random.random() < 0.35:
         quality = int(random.integers(25, 95))
         _, stored = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        picture = cv2.imdecode(stored, cv2.IMREAD_COLOR)
+        # Red and blue are swapped on the way in and back again on the way out.
+        picture = np.asarray(cv2.imdecode(stored, cv2.IMREAD_COLOR), np.uint8)
     return picture
 
 
-def _look_up(picture: NDArray[np.uint8], curve: NDArray[np.float64]) -> Frame:
+def _look_up(picture: Picture, curve: NDArray[np.float64]) -> Picture:
     table = np.clip(curve * 255 + 0.5, 0, 255).astype(np.uint8)
     if picture.shape[2] == 1:
-        return table[picture[..., 0]]
-    return cv2.LUT(picture, table[None])
+        return np.asarray(table[picture[..., 0]], np.uint8)
+    return np.asarray(cv2.LUT(picture, table[None]), np.uint8)
 
 
-def _motion_blur(picture: Frame, random: Generator, strength: float) -> Frame:
+def _motion_blur(picture: Picture, random: Generator, strength: float) -> Picture:
     length = max(3, round(random.uniform(3, 9) * strength))
     kernel = np.zeros((length, length), np.float32)
     angle = random.uniform(0, np.pi)
     reach = (length - 1) / 2 * np.array([np.cos(angle), np.sin(angle)])
     ends = np.round((length - 1) / 2 + np.stack([-reach, reach])).astype(int)
     cv2.line(kernel, ends[0].tolist(), ends[1].tolist(), 1.0)
-    return cv2.filter2D(picture, -1, kernel / kernel.sum())
+    return np.asarray(cv2.filter2D(picture, -1, kernel / kernel.sum()), np.uint8)
 
 
-def _lose_resolution(picture: Frame, factor: float) -> Frame:
+def _lose_resolution(picture: Picture, factor: float) -> Picture:
     height, width = picture.shape[:2]
-    small = cv2.resize(picture, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
-    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+    return resize(resize(picture, round(width / factor), round(height / factor)), width, height)
 
 
-def _add_noise(picture: Frame, random: Generator) -> Frame:
+def _add_noise(picture: Picture, random: Generator) -> Picture:
     # A quarter of the noise is drawn and tiled: a full field costs more than the rest together.
     height, width = picture.shape[:2]
     tile = random.normal(0, random.uniform(2, 11), (height // 2 + 1, width // 2 + 1, 3)).astype(np.int16)
     noise = np.tile(tile, (2, 2, 1))[:height, :width]
-    return cv2.add(picture, noise, dtype=cv2.CV_8U)
+    return np.asarray(cv2.add(picture, noise, dtype=cv2.CV_8U), np.uint8)

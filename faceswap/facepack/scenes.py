@@ -11,8 +11,9 @@ from faceswap.facepack.backgrounds import background
 from faceswap.facepack.boxes import Boxes, box_from_landmarks
 from faceswap.facepack.cache import FaceCache
 from faceswap.facepack.photometric import as_colour, change_colours, degrade, light_from_side
+from faceswap.facepack.pictures import Picture, mirrored, resize
 from faceswap.facepack.points import INNER, five_points, mirror
-from faceswap.types import Frame, Points, Transform
+from faceswap.types import Points, Transform
 
 SOURCE_SHARE = {"stills": 0.40, "grey": 0.34, "landmarked": 0.13, "segmented": 0.13}
 SMALLEST_FACE_PX = 16
@@ -24,7 +25,7 @@ _LEAST_VISIBLE = 0.55
 class Scene:
     """(S, S, 3) RGB uint8; boxes (N, 4), five points (N, 5, 2) in px; wanted (N,) false: cut off too far."""
 
-    picture: Frame
+    picture: Picture
     boxes: Boxes
     five: NDArray[np.float32]
     wanted: NDArray[np.bool_]
@@ -40,7 +41,7 @@ class _Placed:
 class SceneMaker:
     """Draws training scenes from the labelled faces; every draw depends on `random` alone."""
 
-    def __init__(self, faces: FaceCache, photographs: list[Frame]) -> None:
+    def __init__(self, faces: FaceCache, photographs: list[Picture]) -> None:
         self._faces, self._photographs = faces, photographs
         complete = (faces.weight[:, INNER] > 0).all(1)
         present = [name for name in SOURCE_SHARE if (complete & (faces.source == name)).any()]
@@ -67,7 +68,7 @@ class SceneMaker:
         shown = np.array([not face.hidden for face in placed], np.bool_)
         return Scene(canvas, boxes, five, shown & (visible_share(boxes, size) >= _LEAST_VISIBLE))
 
-    def _paste_face(self, canvas: Frame, placed: list[_Placed], count: int, random: Generator) -> None:
+    def _paste_face(self, canvas: Picture, placed: list[_Placed], count: int, random: Generator) -> None:
         picture, points = self._any_face(random)
         size = canvas.shape[0]
         alone = count == 1
@@ -85,7 +86,7 @@ class SceneMaker:
                 placed.append(_Placed(here, box))
                 return
 
-    def _paste_faceless(self, canvas: Frame, random: Generator) -> None:
+    def _paste_faceless(self, canvas: Picture, random: Generator) -> None:
         """Hair, clothes, ears and walls from face pictures: what surrounds faces is no face."""
         picture, points = self._any_face(random)
         box = box_from_landmarks(points)
@@ -97,18 +98,19 @@ class SceneMaker:
                 continue
             part = picture[y : y + tall, x : x + wide]
             scale = min(random.uniform(0.3, 3.0), *(0.9 * canvas.shape[0] / side for side in part.shape[:2]))
-            part = change_colours(cv2.resize(part, None, fx=scale, fy=scale), random)
+            part = resize(part, max(1, int(part.shape[1] * scale)), max(1, int(part.shape[0] * scale)))
+            part = change_colours(part, random)
             rows, columns = part.shape[:2]
             y, x = (int(random.integers(canvas.shape[0] - side + 1)) for side in (rows, columns))
             canvas[y : y + rows, x : x + columns] = part
             return
 
-    def _any_face(self, random: Generator) -> tuple[Frame, Points]:
+    def _any_face(self, random: Generator) -> tuple[Picture, Points]:
         members = self._members[random.choice(len(self._members), p=self._shares)]
         picture, points, _ = self._faces.face(int(random.choice(members)))
         picture = as_colour(picture, random)
         if random.random() < 0.5:
-            picture, points = cv2.flip(picture, 1), mirror(points, picture.shape[1])
+            picture, points = mirrored(picture), mirror(points, picture.shape[1])
         return (change_colours(picture, random) if random.random() < 0.5 else picture), points
 
 
@@ -116,7 +118,7 @@ def visible_share(boxes: Boxes, size: int) -> NDArray[np.float32]:
     """The share of each box that lies inside a square picture."""
     inside = np.clip(boxes, 0, size - 1)
     areas = [(corners[:, 2:] - corners[:, :2]).prod(1) for corners in (inside, boxes)]
-    return (areas[0] / np.maximum(areas[1], 1e-6)).astype(np.float32)
+    return np.asarray(areas[0] / np.maximum(areas[1], 1e-6), np.float32)
 
 
 def _shared(box: Boxes, other: Boxes) -> float:
@@ -150,7 +152,12 @@ def _covered(cover: NDArray[np.uint8], box: Boxes) -> float:
 
 
 def _blend(
-    canvas: Frame, picture: Frame, picture_to_canvas: Transform, box: Boxes, first: bool, random: Generator
+    canvas: Picture,
+    picture: Picture,
+    picture_to_canvas: Transform,
+    box: Boxes,
+    first: bool,
+    random: Generator,
 ) -> NDArray[np.uint8]:
     """Draw the face into the canvas: its picture over everything, its rectangle, or a soft oval of it.
 
@@ -165,28 +172,29 @@ def _blend(
         return np.full(canvas.shape[:2], 255, np.uint8)
     warped = cv2.warpAffine(picture, picture_to_canvas, size)
     mask = np.full(picture.shape[:2], 255, np.uint8)
-    mask = cv2.warpAffine(mask, picture_to_canvas, size, flags=cv2.INTER_NEAREST)
+    mask = np.asarray(cv2.warpAffine(mask, picture_to_canvas, size, flags=cv2.INTER_NEAREST), np.uint8)
     if kind > 0.65:
         oval = np.zeros_like(mask)
         middle, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2 * random.uniform(1.15, 1.7, 2)
         cv2.ellipse(oval, (middle.tolist(), (2 * half).tolist(), 0.0), 255, -1)
-        mask = cv2.min(mask, oval)
+        mask = np.minimum(mask, oval)
     reach = int(face_px * random.uniform(0, 0.06))
     if reach > 1:
-        mask = cv2.blur(cv2.erode(mask, np.ones((3, 3), np.uint8)), (reach, reach))
+        soft = cv2.blur(cv2.erode(mask, np.ones((3, 3), np.uint8)), (reach, reach))
+        mask = np.asarray(soft, np.uint8)
     share = cv2.merge([mask] * 3)
     lower = cv2.multiply(canvas, cv2.bitwise_not(share), scale=1 / 255)
     canvas[:] = cv2.add(lower, cv2.multiply(warped, share, scale=1 / 255))
     return mask
 
 
-def _shrink_first(picture: Frame, picture_to_canvas: Transform) -> tuple[Frame, Transform]:
+def _shrink_first(picture: Picture, picture_to_canvas: Transform) -> tuple[Picture, Transform]:
     """Average the picture down before a strong reduction: a linear warp would skip pixels."""
     scale = float(np.sqrt(abs(np.linalg.det(picture_to_canvas[:, :2]))))
     if scale > 0.6:
         return picture, picture_to_canvas
     height, width = picture.shape[:2]
-    small = cv2.resize(picture, (max(2, round(width * scale)), max(2, round(height * scale))), None, 0, 0, cv2.INTER_AREA)
+    small = resize(picture, max(2, round(width * scale)), max(2, round(height * scale)))
     growth = np.diag([width / small.shape[1], height / small.shape[0]])
     linear = picture_to_canvas[:, :2] @ growth
     # Pixel centres to pixel centres: the small picture's 0 lies at (growth − 1) / 2 of the large one.

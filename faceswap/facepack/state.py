@@ -36,7 +36,7 @@ class State:
     def fresh(cls, network: nn.Module, rate: float) -> Self:
         """A training that has not begun; biases and normalisations are not decayed."""
         average = AveragedModel(network, avg_fn=_average, use_buffers=True)
-        kinds = [parameter for parameter in network.parameters()]
+        kinds = list(network.parameters())
         groups = [
             {"params": [p for p in kinds if p.ndim > 1], "weight_decay": 0.02},
             {"params": [p for p in kinds if p.ndim <= 1], "weight_decay": 0.0},
@@ -82,7 +82,8 @@ def load_state(path: Path, state: State) -> None:
         state.network.load_state_dict(_part(tensors, "network."))
         state.average.load_state_dict(_part(tensors, "average."))
     except RuntimeError as error:
-        raise UserError(f"{path} is of another network", str(error)[:200], "delete it to start anew") from None
+        found = str(error)[:200]
+        raise UserError(f"{path} is of another network", found, "delete it to start anew") from None
     optimizer = state.optimizer.state_dict()
     optimizer["state"] = _nested(_part(tensors, "optimizer."))
     state.optimizer.load_state_dict(optimizer)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.random import Generator
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from faceswap.facepack.anchors import assign, encode, lay_anchors
@@ -74,7 +75,8 @@ class FindTask(Task):
 
     def loss(self, batch: tuple[Tensor, FinderTargets]) -> Tensor:
         pictures, targets = batch
-        return finder_loss(*self.network(pictures), targets)
+        score, sides, offsets = self.network(pictures)
+        return finder_loss(score, sides, offsets, targets)
 
 
 def finder_targets(scenes: Sequence[Scene], size: int) -> FinderTargets:
@@ -93,14 +95,17 @@ def finder_targets(scenes: Sequence[Scene], size: int) -> FinderTargets:
         sides.append(all_sides[chosen])
         offsets.append(all_offsets[chosen])
         sizes.append((all_sides[chosen, :2] + all_sides[chosen, 2:]).max(1))
-    floats = (
-        np.concatenate(part).astype(np.float32) if part else np.zeros(shape, np.float32)
-        for part, shape in ((sides, (0, 4)), (offsets, (0, 10)), (sizes, (0,)))
-    )
-    tensors = [torch.from_numpy(part) for part in floats]
     return FinderTargets(
-        torch.from_numpy(np.concatenate(positive)), *tensors, torch.from_numpy(np.concatenate(counted))
+        positive=torch.from_numpy(np.concatenate(positive)),
+        sides=_stacked(sides, (0, 4)),
+        offsets=_stacked(offsets, (0, 10)),
+        size=_stacked(sizes, (0,)),
+        counted=torch.from_numpy(np.concatenate(counted)),
     )
+
+
+def _stacked(parts: list[NDArray[np.float32]], empty: tuple[int, ...]) -> Tensor:
+    return torch.from_numpy(np.concatenate(parts) if parts else np.zeros(empty, np.float32))
 
 
 def to_network(pictures: Sequence[Frame]) -> Tensor:

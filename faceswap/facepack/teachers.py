@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap.facepack.boxes import Boxes, iou_matrix, suppress
+from faceswap.facepack.pictures import Picture
 from faceswap.facepack.points import MESH_POINTS, MESH_VERTICES
-from faceswap.types import Frame, Points
+from faceswap.types import Points
 
 MESH_SIZE = 192
 
@@ -38,7 +39,7 @@ class Teachers:
         self._rfb = _session(folder / "ultralight_rfb_640.onnx")
         self._mesh = _session(folder / "facemesh_468.onnx")
 
-    def yunet(self, frame: Frame, threshold: float = 0.6) -> Found:
+    def yunet(self, frame: Picture, threshold: float = 0.6) -> Found:
         """Faces with their five points in an RGB uint8 frame of any size."""
         height, width = frame.shape[:2]
         padded = cv2.copyMakeBorder(frame, 0, -height % 32, 0, -width % 32, cv2.BORDER_CONSTANT)
@@ -51,22 +52,22 @@ class Teachers:
         kept = suppress(boxes, scores, 0.4)
         return Found(boxes[kept], scores[kept], five[kept])
 
-    def rfb(self, frame: Frame, threshold: float = 0.6) -> Boxes:
+    def rfb(self, frame: Picture, threshold: float = 0.6) -> Boxes:
         """(N, 4) boxes in px, best first; the model sees the frame stretched to 640 × 480."""
         blob = cv2.resize(frame, (640, 480)).astype(np.float32).transpose(2, 0, 1)[None]
         scores, boxes = self._rfb.run(None, {"input": (blob - 127) / 128})
         chosen = scores[0, :, 1] >= threshold
         height, width = frame.shape[:2]
         found = boxes[0][chosen] * np.array([width, height, width, height], np.float32)
-        return found[suppress(found, scores[0, chosen, 1], 0.4)].astype(np.float32)
+        return np.asarray(found[suppress(found, scores[0, chosen, 1], 0.4)], np.float32)
 
-    def agreed(self, frame: Frame, least_iou: float = 0.5) -> Found:
+    def agreed(self, frame: Picture, least_iou: float = 0.5) -> Found:
         """YuNet's faces that RFB-640 also finds with an overlap of at least `least_iou`."""
         found, other = self.yunet(frame), self.rfb(frame)
         agreed = iou_matrix(found.boxes, other).max(1, initial=0) >= least_iou
         return Found(found.boxes[agreed], found.scores[agreed], found.five[agreed])
 
-    def mesh(self, frame: Frame, five: Points) -> Points:
+    def mesh(self, frame: Picture, five: Points) -> Points:
         """The FaceMesh points of one face, given five points: (68, 2) in px, NaN where unmapped.
 
         Two passes: a crop from the five points, then one from the first answer's bounds, each turned
@@ -84,7 +85,7 @@ class Teachers:
         points[MESH_POINTS] = vertices[MESH_VERTICES]
         return points
 
-    def _run_mesh(self, frame: Frame, center: Points, side: float, axis: Points) -> NDArray[np.float64]:
+    def _run_mesh(self, frame: Picture, center: Points, side: float, axis: Points) -> NDArray[np.float64]:
         linear = MESH_SIZE / side * _turn(axis)
         shift = (MESH_SIZE - 1) / 2 - linear @ center
         crop = cv2.warpAffine(frame, np.column_stack([linear, shift]), (MESH_SIZE, MESH_SIZE))

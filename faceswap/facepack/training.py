@@ -89,7 +89,7 @@ def _step(task: Task, state: State, schedule: Schedule, done: float) -> float:
         group["lr"] = task.rate * schedule.rate(done)
     state.optimizer.zero_grad(set_to_none=True)
     loss: Tensor = task.loss(batch)
-    loss.backward()
+    torch.autograd.backward(loss)
     nn.utils.clip_grad_norm_(task.network.parameters(), 5.0)
     state.optimizer.step()
     state.average.update_parameters(task.network)
