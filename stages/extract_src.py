@@ -31,7 +31,8 @@ def main(cfg: Settings) -> None:
     made = extract(find_clips(cfg.place.clip_stem(Side.SRC), cfg.input), folder, choice, again=cfg.again)
     # Replaying the settings should find the frames, not move them away.
     cfg.model_copy(update={"again": False}).save(folder / "extract_src.json")
-    say(f"{len(made.frames)} frames of {len(made.clips)} clips in {folder}")
+    clips = f" of {len(made.clips)} clips" if len(made.clips) > 1 else ""
+    say(f"{len(made.frames)} frames{clips} in {folder}")
     say(f"next: python -m stages.align_src --workspace {cfg.workspace}")
 
 

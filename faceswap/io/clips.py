@@ -24,13 +24,14 @@ def find_clips(stem: Path, given: Path | None) -> list[Path]:
     if given is not None:
         # Absolute, because encode looks for its sound there later, perhaps started elsewhere.
         return _videos_in(given.resolve()) if given.is_dir() else [given.resolve()]
-    beside = sorted(path for path in stem.parent.glob(f"{stem.name}.*") if path.is_file())
+    named = sorted(stem.parent.glob(f"{stem.name}.*"))
+    beside = [path for path in named if path.is_file()]
     folder = stem.parent / f"{stem.name}_clips"
     if beside or folder.is_dir():
         return beside or _videos_in(folder)
     raise UserError(
         f"no clip {stem}.*",
-        f"no folder {stem.parent}" if not stem.parent.is_dir() else "",
+        f"{named[0]} is a folder" if named else "" if stem.parent.is_dir() else f"no folder {stem.parent}",
         f"copy one to {stem}.mp4, several to {folder}, or name a file or folder with --input",
     )
 

@@ -172,7 +172,7 @@ class _Taker:
         short = clip.counted and self.choice.fps == 0 and count < clip.frames and gap_s > 1.5 / clip.fps
         if short or words or not ended_well:
             warn(
-                f"{clip.path.name} is cut short or damaged: {count} frames to {last_s:.2f} s were kept of about"
-                f" {expected_frames(clip, self.choice.fps)} in {clip.duration_s:.2f} s"
+                f"{clip.path.name} is cut short or damaged: {count} frames to {last_s:.2f} s were kept,"
+                f" of about {expected_frames(clip, self.choice.fps)} in {clip.duration_s:.2f} s"
                 + (f"; ffmpeg says: {words.splitlines()[-1]}" if words else "")
             )

@@ -53,6 +53,10 @@ def test_clips_are_found_beside_in_the_folder_or_where_they_are_named(tmp_path):
     stem.mkdir()
     with pytest.raises(UserError, match=r"no clip .*data_src"):
         find_clips(stem, None)
+    (tmp_path / "data_src.mov").mkdir()
+    with pytest.raises(UserError) as caught:
+        find_clips(stem, None)
+    assert "data_src.mov" in caught.value.found
     folder = tmp_path / "data_src_clips"
     folder.mkdir()
     for path in (folder / "b.mp4", folder / "a.mov", folder / ".hidden.mp4", tmp_path / "other.mkv"):

@@ -157,6 +157,23 @@ def test_a_damaged_frame_is_named_and_the_older_result_stays(merged, tmp_path, r
     assert not list((tmp_path / "w").glob(".*"))
 
 
+def test_a_disk_that_fills_up_leaves_the_older_result(merged, tmp_path):
+    """A limit on the size of files stands for the full disk: ffmpeg cannot write on."""
+    resource = pytest.importorskip("resource", reason="limits on file sizes exist on POSIX systems only")
+    merged(
+        size=(320, 240), draw=lambda n, w, h: np.random.default_rng(n).integers(0, 255, (h, w, 3), np.uint8)
+    )
+    (tmp_path / "w/result.mp4").write_bytes(b"older")
+    done = subprocess.run(
+        [sys.executable, "-m", "stages.encode", "--workspace", "w"], cwd=tmp_path, capture_output=True,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)}, encoding="utf-8",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000)),
+    )  # fmt: skip
+    assert done.returncode == 2 and "could not write" in done.stderr and "Traceback" not in done.stderr
+    assert (tmp_path / "w/result.mp4").read_bytes() == b"older"
+    assert not list((tmp_path / "w").glob(".*"))
+
+
 def test_without_times_the_clips_rate_is_used_and_said(toy_clip, merged, tmp_path, run_stage, capsys):
     merged(times_ms=[40 * i for i in range(6)])
     (tmp_path / "w/data_dst/timestamps.json").unlink()
