@@ -14,12 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from faceswap.models.conv import conv
+
 PIXEL_NORM_EPS = 1e-6
-
-
-def conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
-    """A convolution padded by kernel // 2 on all four sides."""
-    return nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2)
 
 
 def initialise(model: nn.Module, generator: torch.Generator) -> None:

@@ -12,7 +12,7 @@ MODELS: dict[Family, type[SwapModel]] = {"DF": DF, "LIAE": LIAE}
 
 
 def build(spec: ModelSpec, seed: int = 0) -> SwapModel:
-    """A model on the CPU in float32, channels last; the same seed gives the same weights.
+    """A model on the CPU in float32; the same seed gives the same weights.
 
     Raises UserError where the sizes do not fit the architecture.
     """
@@ -22,4 +22,14 @@ def build(spec: ModelSpec, seed: int = 0) -> SwapModel:
         model = MODELS[spec.arch.family](spec)
     model.to_empty(device="cpu")
     initialise(model, torch.Generator().manual_seed(seed))
-    return model.to(memory_format=torch.channels_last)
+    return model
+
+
+def fast_layout(device: torch.device, dtype: torch.dtype) -> torch.memory_format:
+    """The memory layout of weights and faces in which `device` computes `dtype` fastest.
+
+    oneDNN's float32 kernels want channels first (an iteration takes a fifth less than channels last on
+    AVX2); its bf16 kernels and cuDNN's want channels last.
+    """
+    plain = device.type == "cpu" and dtype == torch.float32
+    return torch.contiguous_format if plain else torch.channels_last

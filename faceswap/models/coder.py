@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from faceswap.models.arch import ModelSpec
-from faceswap.models.blocks import Down, Residual, SubPixelFace, Up, conv, pixel_norm
+from faceswap.models.blocks import Down, Residual, SubPixelFace, Up, pixel_norm
+from faceswap.models.conv import conv
 
 
 class Encoder(nn.Module):

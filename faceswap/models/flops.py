@@ -1,7 +1,5 @@
 """How much arithmetic an iteration is, to compare with what the machine can do at most."""
 
-import copy
-
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -14,9 +12,10 @@ def iteration_flops(model: SwapModel, batch: int) -> float:
     batch: faces a side. A multiply–add counts as two; augmentation, losses and optimiser as none.
     Counted on shapes alone: nothing is computed and the model is left as it is.
     """
-    shapes = copy.deepcopy(model).to("meta")
     side = model.spec.resolution
-    faces = torch.empty(batch, 3, side, side, device="meta")
+    with torch.device("meta"):
+        shapes = type(model)(model.spec)
+        faces = torch.empty(batch, 3, side, side)
     with FlopCounterMode(display=False) as counter:
         outputs = shapes(faces, faces)
         torch.autograd.backward([output.sum() for output in outputs])
