@@ -2,8 +2,10 @@
 
 import math
 import time
+from collections import deque
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from statistics import median
 
 from faceswap.console import progress_bar, say
 from faceswap.errors import UserError
@@ -16,7 +18,6 @@ from faceswap.train.steps import Losses, TrainStep
 from faceswap.train.stopping import StopRequest
 
 PREVIEW_ROWS = 4
-_SMOOTHING = 0.95
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Trainer:
     def __init__(self, run: Run, step: TrainStep, batches: Batches, schedule: Schedule) -> None:
         self.run, self.step, self.batches, self.schedule = run, step, batches, schedule
         self._saved_iteration = run.iteration
-        self._milliseconds = 0.0
+        self._durations_s: deque[float] = deque(maxlen=51)
 
     def train(self) -> None:
         """Run until the schedule ends or a stop is asked for; saves before it returns or raises.
@@ -88,14 +89,14 @@ class Trainer:
         self.run.samples += self.batches.batch_size
         self.run.elapsed_s += seconds
         history.append(self.run.iteration, losses.src, losses.dst, 1000 * seconds)
-        weight = _SMOOTHING if self._milliseconds else 0.0
-        self._milliseconds = weight * self._milliseconds + (1 - weight) * 1000 * seconds
+        self._durations_s.append(seconds)
         return losses
 
     def _report(self, losses: Losses) -> str:
-        per_second = 2000 * self.batches.batch_size / self._milliseconds
+        # A median, because the first iteration and a busy moment say nothing about the rest.
+        typical = median(self._durations_s)
         text = f"src {losses.src:.4f} dst {losses.dst:.4f}"
-        text += f", {self._milliseconds:.0f} ms/iteration, {per_second:.1f} samples/s"
+        text += f", {1000 * typical:.0f} ms/iteration, {2 * self.batches.batch_size / typical:.1f} samples/s"
         if self.schedule.minutes is None:
             return text
         left = max(0.0, 60 * self.schedule.minutes - (time.monotonic() - self._started))
