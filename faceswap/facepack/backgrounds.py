@@ -10,7 +10,7 @@ from faceswap.facepack.pictures import Picture, mirrored, read_picture, resize
 
 # scikit-image's bundled photographs (public domain or CC0, its data/README) that show no face.
 PHOTOGRAPHS = (
-    "brick.png", "chelsea.png", "clock_motion.png", "coffee.png", "coins.png", "color.png", "grass.png",
+    "brick.png", "chelsea.png", "clock_motion.png", "coffee.png", "color.png", "grass.png",
     "gravel.png", "horse.png", "hubble_deep_field.jpg", "ihc.png", "moon.png", "motorcycle_left.png",
     "motorcycle_right.png", "page.png", "retina.jpg", "rocket.jpg", "text.png",
 )  # fmt: skip
@@ -32,9 +32,11 @@ def load_photographs() -> list[Picture]:
 def background(photographs: list[Picture], height: int, width: int, random: Generator) -> Picture:
     """A face-free (height, width, 3) RGB picture: a photograph's part, a texture, or shapes on either."""
     draw = random.random()
-    if draw < 0.5:
+    if draw < 0.35:
         picture = _part(photographs[random.integers(len(photographs))], height, width, random)
-    elif draw < 0.85:
+    elif draw < 0.65:
+        picture = collage(photographs, height, width, random)
+    elif draw < 0.9:
         picture = texture(height, width, random)
     else:
         picture = np.broadcast_to(random.integers(0, 256, 3, np.uint8), (height, width, 3)).copy()
@@ -42,6 +44,32 @@ def background(photographs: list[Picture], height: int, width: int, random: Gene
         draw_shapes(picture, int(random.integers(1, 9)), random)
     if random.random() < 0.15:
         _write(picture, random)
+    return picture
+
+
+def collage(photographs: list[Picture], height: int, width: int, random: Generator) -> Picture:
+    """Photographs' parts side by side, recoloured, mostly out of focus: what stands behind a speaker.
+
+    A few photographs must stand for the world, so their colours are permuted and inverted.
+    """
+    picture = _part(photographs[random.integers(len(photographs))], height, width, random)
+    for _ in range(int(random.integers(1, 7))):
+        tall, wide = (int(side * random.uniform(0.15, 0.7)) + 2 for side in (height, width))
+        part = _part(photographs[random.integers(len(photographs))], tall, wide, random)
+        part = part[..., random.permutation(3)]
+        if random.random() < 0.3:
+            part = 255 - part
+        y, x = int(random.integers(height - tall + 1)), int(random.integers(width - wide + 1))
+        mask = np.zeros((tall, wide, 1), np.uint8)
+        if random.random() < 0.5:
+            cv2.ellipse(mask, (wide // 2, tall // 2), (wide // 2, tall // 2), 0, 0, 360, 255, -1)
+        else:
+            mask[:] = 255
+        target = picture[y : y + tall, x : x + wide]
+        np.copyto(target, part, where=mask > 0)
+    if random.random() < 0.6:
+        sigma = float(np.exp(random.uniform(np.log(0.5), np.log(0.03 * width))))
+        picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.uint8)
     return picture
 
 

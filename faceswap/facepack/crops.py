@@ -16,7 +16,7 @@ from faceswap.facepack.pictures import Picture, mirrored
 from faceswap.facepack.points import MIRROR, mirror
 from faceswap.types import Points, Transform
 
-SOURCE_SHARE = {"stills": 0.36, "grey": 0.36, "landmarked": 0.18, "segmented": 0.10}
+SOURCE_SHARE = {"stills": 0.46, "grey": 0.31, "landmarked": 0.14, "segmented": 0.09}
 BOX_TO_CROP = 1.5
 _BORDERS = (cv2.BORDER_CONSTANT, cv2.BORDER_REPLICATE, cv2.BORDER_REFLECT_101)
 

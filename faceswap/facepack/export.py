@@ -25,6 +25,7 @@ class _NineOutputs(nn.Module):
     def __init__(self, finder: Finder) -> None:
         super().__init__()
         self.finder = finder
+        self.training = finder.training
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         scores, sides, offsets = zip(*self.finder.levels(x), strict=True)

@@ -47,5 +47,5 @@ class Landmarker(nn.Module):
         wide = F.interpolate(self.middle_to_fused(middle), scale_factor=2.0, mode="nearest")
         heat = self.heat(self.mix(torch.relu(self.fine_to_fused(fine) + wide)))
         certainty = heat.flatten(2).softmax(-1)
-        expected: Tensor = (certainty @ self.grid).flatten(1)
-        return expected
+        # A reshape with a constant leaves 136 readable in the ONNX file; insightface looks for it.
+        return (certainty @ self.grid).reshape(-1, 2 * POINTS_N)

@@ -17,7 +17,7 @@ from faceswap.types import Points, Transform
 
 SOURCE_SHARE = {"stills": 0.40, "grey": 0.34, "landmarked": 0.13, "segmented": 0.13}
 SMALLEST_FACE_PX = 16
-_COUNTS, _COUNT_SHARES = (0, 1, 2, 3, 4), (0.12, 0.60, 0.15, 0.08, 0.05)
+_COUNTS, _COUNT_SHARES = (0, 1, 2, 3, 4), (0.20, 0.55, 0.13, 0.07, 0.05)
 _LEAST_VISIBLE = 0.55
 
 
@@ -53,7 +53,7 @@ class SceneMaker:
         """One scene of size × size px with up to four faces, from 16 px to larger than the picture."""
         canvas = background(self._photographs, size, size, random)
         count = int(random.choice(_COUNTS, p=_COUNT_SHARES))
-        for _ in range(int(random.integers(0, 3))):
+        for _ in range(int(random.integers(0, 5))):
             self._paste_faceless(canvas, random)
         placed: list[_Placed] = []
         for _ in range(count):

@@ -42,9 +42,9 @@ class LandmarkTask(Task):
 
     name, rate = "landmarks", 2e-3
 
-    def __init__(self, faces: FaceCache, batch: int = 32) -> None:
+    def __init__(self, faces: FaceCache, batch: int = 32, network: Landmarker | None = None) -> None:
         self._crops, self._batch = CropMaker(faces, load_photographs()), batch
-        self.network = Landmarker()
+        self.network = network or Landmarker()
 
     def draw(self, random: Generator) -> tuple[Tensor, Tensor, Tensor]:
         crops = [self._crops.draw(random) for _ in range(self._batch)]

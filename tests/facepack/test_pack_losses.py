@@ -61,6 +61,8 @@ def test_uncounted_anchors_do_not_change_the_finder_loss() -> None:
 
 def test_the_finder_loss_of_a_batch_without_faces_is_finite() -> None:
     none = torch.zeros(0)
-    targets = FinderTargets(none.long(), none.view(0, 4), none.view(0, 10), none, torch.ones(3, dtype=torch.bool))
+    targets = FinderTargets(
+        none.long(), none.view(0, 4), none.view(0, 10), none, torch.ones(3, dtype=torch.bool)
+    )
     loss = finder_loss(torch.zeros(1, 3, 1), torch.ones(1, 3, 4), torch.zeros(1, 3, 10), targets)
     assert torch.isfinite(loss)

@@ -12,7 +12,8 @@ def face(seed: int = 0) -> np.ndarray:
     points = np.random.default_rng(seed).uniform(-30, 30, (68, 2))
     points[17:27, 1] -= 40
     points[36:42] = points[36:42] * 0.1 + (-25, -25)
-    points[48:] = points[48:] * 0.2 + (0, 30)
+    points[48:] = points[48:] * 0.1 + (0, 30)
+    points[48, 0] = -15
     flipped = points[MIRROR] * (-1, 1)
     return (((points + flipped) / 2) + 100).astype(np.float32)
 
@@ -24,7 +25,21 @@ def test_mirroring_twice_gives_the_points_back() -> None:
 
 def test_mirroring_swaps_left_and_right_names() -> None:
     # iBUG: 36 and 45 are the outer eye corners, 39 and 42 the inner, 48 and 54 the mouth corners.
-    pairs = {0: 16, 8: 8, 17: 26, 21: 22, 27: 27, 31: 35, 36: 45, 39: 42, 37: 44, 41: 46, 48: 54, 60: 64, 57: 57}
+    pairs = {
+        0: 16,
+        8: 8,
+        17: 26,
+        21: 22,
+        27: 27,
+        31: 35,
+        36: 45,
+        39: 42,
+        37: 44,
+        41: 46,
+        48: 54,
+        60: 64,
+        57: 57,
+    }
     assert {index: int(MIRROR[index]) for index in pairs} == pairs
     assert sorted(MIRROR) == list(range(68))
 
