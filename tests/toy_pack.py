@@ -1,7 +1,7 @@
 """A face-model pack of buffalo_l's shape, small enough to build in a test, whose answers can be foretold.
 
 A toy face is a mark of 32 × 64 px, red above blue, with a soft green dot in its middle. The finder
-answers where red lies above blue in a cell of stride 32; the landmarkers put point 30 on the green
+answers where red lies above blue around a cell of stride 8; the landmarkers put point 30 on the green
 dot and the others around it like a mean head; the recogniser answers with mean colours.
 """
 
@@ -18,9 +18,14 @@ from faceswap.types import Frame, Points
 OFFSETS: Points = (0.6 * (HEAD_MODEL - HEAD_MODEL[30])).astype(np.float32)
 
 
-def draw(frame: Frame, column: int, row: int, dx: float = 0.0, dy: float = 0.0) -> tuple[float, float]:
-    """Draw an upright toy face into the cell (column, row) of 32 px; returns where its dot's centre is."""
-    x, y = 32 * column, 32 * row
+def draw(
+    frame: Frame, column: int, row: int, dx: float = 0.0, dy: float = 0.0, shift: tuple[int, int] = (0, 0)
+) -> tuple[float, float]:
+    """Draw an upright toy face into the cell (column, row) of 32 px; returns where its dot's centre is.
+
+    dx, dy: the dot's distance from the mark's middle. shift: moves the mark off the finder's grid.
+    """
+    x, y = 32 * column + shift[0], 32 * row + shift[1]
     full = np.iinfo(frame.dtype).max
     frame[y : y + 32, x : x + 32, 0] = full
     frame[y + 32 : y + 64, x : x + 32, 2] = full
@@ -79,19 +84,21 @@ class _Graph:
 
 def _finder() -> onnx.ModelProto:
     graph = _Graph([1, 3, "height", "width"])
-    values = {1: [-10.0], 4: [1.5, 1.0, 2.5, 3.0], 10: [0.0] * 10}
+    values = {1: [-10.0], 4: [6.0, 4.0, 10.0, 12.0], 10: [0.0] * 10}
     for fields in (1, 4, 10):
         for stride in (8, 16, 32):
-            kernel = np.zeros((2 * fields, 3, 2 * stride, stride), np.float32)
+            looks = fields == 1 and stride == 8
+            height, width = (64, 32) if looks else (1, 1)
+            kernel = np.zeros((2 * fields, 3, height, width), np.float32)
             bias = np.array(values[fields] * 2, np.float32)
-            if fields == 1 and stride == 32:
+            if looks:
                 # 10 * (red - blue in the upper half + blue - red in the lower); a whole mark gives 40.
                 kernel[0, 0, :32], kernel[0, 2, :32] = 10 / 32**2, -10 / 32**2
                 kernel[0, 0, 32:], kernel[0, 2, 32:] = -10 / 32**2, 10 / 32**2
                 bias[0] = -32
             raw = graph.add(
                 "Conv", "input.1", graph.constant(kernel), graph.constant(bias),
-                strides=[stride, stride], pads=[0, 0, stride, 0],
+                strides=[stride, stride], pads=[0, 0, max(0, height - stride), max(0, width - stride)],
             )  # fmt: skip
             if fields == 1:
                 raw = graph.add("Sigmoid", raw)

@@ -16,10 +16,16 @@ from numpy.typing import NDArray
 
 from faceswap.facepack.boxes import Boxes, box_from_landmarks, iou_matrix
 from faceswap.facepack.points import five_points
-from faceswap.faces.geometry import apply_transform, compose_transforms, fit_similarity, invert_transform
+from faceswap.faces.geometry import (
+    apply_transform,
+    compose_transforms,
+    crop_transform,
+    fit_similarity,
+    invert_transform,
+)
 from faceswap.faces.packs import Pack
 from faceswap.faces.warp import as_uint8, cut_crop
-from faceswap.types import Frame, Points, Transform
+from faceswap.types import FaceType, Frame, Points, Transform
 
 # The finder sees the frame with this longer side; small frames are enlarged at most twofold.
 FINDER_PX = 640
@@ -32,6 +38,10 @@ _TURNS = {
     180: cv2.ROTATE_180,
 }
 _DUPLICATE_IOU = 0.6
+# Least score of a face that is worth a second look, the crop that look is at, and how near it must agree.
+_FAINT = 0.25
+_CHECK_PX = 320
+_SAME_PLACE_IOU = 0.4
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,23 +60,43 @@ class Analyst:
 
     min_face_px: boxes whose shorter side is smaller are ignored. max_faces: the largest this many,
     0 = all. passes: 2 places the landmarks again, on a cut made upright around the first ones.
-    rotations: try the frame turned by 90, 270, 180 degrees when no face is found upright.
+    threshold: score from which a face found upright is believed at once. When there is none, faint
+    upright ones and those in the frame turned by 90, 270, 180 degrees (`rotations`) are looked at
+    again from near, upright, and kept if the finder then believes them.
     """
 
     pack: Pack
     min_face_px: int = 40
     max_faces: int = 0
     passes: int = 2
+    threshold: float = 0.5
     rotations: bool = True
+
+    def __post_init__(self) -> None:
+        self.pack.finder.prepare(0, det_thresh=min(_FAINT, self.threshold))
 
     def find(self, frame: Frame) -> list[FoundFace]:
         """The faces of an RGB frame (uint8 or uint16), largest box first."""
         small, small_to_frame = _shrink(frame)
+        upright = self._boxes(small, small_to_frame, 0)
+        believed = [(box, score) for box, score in upright if score >= self.threshold]
+        if believed:
+            return self._faces(frame, believed, 0)
         for degrees in _TURNS if self.rotations else (0,):
-            boxes = self._boxes(small, small_to_frame, degrees)
-            if boxes:
-                return self._faces(frame, boxes, degrees)
+            boxes = upright if degrees == 0 else self._boxes(small, small_to_frame, degrees)
+            faces = [face for face in self._faces(frame, boxes, degrees) if self._holds_up(frame, face)]
+            if faces:
+                return faces
         return []
+
+    def _holds_up(self, frame: Frame, face: FoundFace) -> bool:
+        """Whether the finder sees a face again in an upright crop around the landmarks."""
+        frame_to_crop = crop_transform(face.landmarks, _CHECK_PX, FaceType.HEAD)
+        crop = as_uint8(cut_crop(frame, frame_to_crop, _CHECK_PX))
+        expected = box_from_landmarks(apply_transform(frame_to_crop, face.landmarks).astype(np.float32))
+        seen = self._run_finder(crop)
+        seen = seen[seen[:, 4] >= self.threshold]
+        return bool((iou_matrix(seen[:, :4], expected[None]) >= _SAME_PLACE_IOU).any())
 
     def _boxes(self, small: Frame, small_to_frame: Transform, degrees: int) -> list[tuple[Boxes, float]]:
         """Boxes in frame pixels with their scores, largest first, found in the turned picture."""

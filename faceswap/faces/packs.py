@@ -32,11 +32,11 @@ class Pack:
     recogniser: Any | None
 
 
-def load_pack(name: str, device: DeviceName = "auto", threads: int = 1, threshold: float = 0.5) -> Pack:
+def load_pack(name: str, device: DeviceName = "auto", threads: int = 1) -> Pack:
     """Load the pack called `name`: "bundled", a folder, or a name in insightface's home or on its server.
 
-    threads: cores that one call of a model may use. threshold: least score of a found face, 0 … 1.
-    Raises UserError when the pack is missing, damaged or lacks a needed model, or `device` cannot be used.
+    threads: cores that one call of a model may use. Raises UserError when the pack is missing, damaged or
+    lacks a needed model, or `device` cannot be used.
     """
     from insightface.app import FaceAnalysis
 
@@ -60,9 +60,7 @@ def load_pack(name: str, device: DeviceName = "auto", threads: int = 1, threshol
         raise UserError(
             f"a model in {folder} cannot be loaded", str(error), _how_to_get(folder.name)
         ) from error
-    pack = _choose(folder, models)
-    pack.finder.prepare(0, det_thresh=threshold)
-    return pack
+    return _choose(folder, models)
 
 
 def find_pack(name: str) -> Path:

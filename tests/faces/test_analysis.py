@@ -84,6 +84,22 @@ def test_turning_back_undoes_cv2_rotate_to_the_pixel(degrees: int) -> None:
     np.testing.assert_array_equal(apply_transform(turn_back(degrees, 40, 60), np.array([(x, y)])), [(22, 7)])
 
 
+def test_a_faint_face_is_believed_when_it_holds_up_from_near(pack: Pack, toy: SimpleNamespace) -> None:
+    frame = black()
+    toy.draw(frame, 8, 5, shift=(1, 4))
+    small_boxes = Analyst(pack)._run_finder(frame)
+    assert small_boxes[:, 4].max() < 0.5
+    assert len(Analyst(pack).find(frame)) == 1
+
+
+def test_a_faint_mark_that_is_no_face_from_near_either_is_dropped(pack: Pack, toy: SimpleNamespace) -> None:
+    frame = black()
+    toy.draw(frame, 8, 5)
+    dim = (frame * 0.78).astype(np.uint8)
+    assert Analyst(pack)._run_finder(dim)[:, 4].max() > 0.25
+    assert Analyst(pack).find(dim) == []
+
+
 def test_a_large_frame_is_shrunk_for_the_finder_but_not_for_the_landmarks(
     pack: Pack, toy: SimpleNamespace
 ) -> None:
