@@ -168,10 +168,15 @@ def _picture_stream(container: InputContainer, path: Path) -> VideoStream:
 
 
 def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-    try:
-        yield from container.decode(stream)
-    except av.error.FFmpegError:
-        return
+    """The frames that can be decoded: a clip cut out of a recording may begin between key frames."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            yield from next(packets).decode()
+        except av.error.FFmpegError:
+            continue
+        except StopIteration:
+            return
 
 
 def _describe(stream: VideoStream) -> str:
