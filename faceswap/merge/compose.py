@@ -97,9 +97,11 @@ def _recoloured(scene: _Scene) -> Image:
 
 
 def _blend(pixels: Frame, layer: Image, alpha: Mask) -> Frame:
-    """pixels · (1 − alpha) + layer · alpha, rounded; exactly `pixels` where alpha is 0."""
-    top = np.iinfo(pixels.dtype).max
-    below = pixels.astype(np.float32)
-    above = np.clip(layer, 0, 1) * np.float32(top)
-    mixed = below + (above - below) * alpha[..., None]
-    return cast(Frame, np.rint(mixed).astype(pixels.dtype))
+    """pixels + (layer − pixels) · alpha, rounded; exactly `pixels` where alpha is 0. Uses `layer` up."""
+    depth = cv2.CV_8U if pixels.dtype == np.uint8 else cv2.CV_16U
+    np.clip(layer, 0, 1, out=layer)
+    layer *= np.float32(np.iinfo(pixels.dtype).max)
+    # OpenCV mixes integers and float32 in one pass each; numpy would copy the pixels three times.
+    change = cv2.subtract(layer, pixels, dst=layer, dtype=cv2.CV_32F)
+    cv2.multiply(change, cv2.merge([alpha, alpha, alpha]), dst=change)
+    return cast(Frame, cv2.add(pixels, change, dtype=depth))
