@@ -47,26 +47,31 @@ def find_timing(place: Workspace, given: Path | None, fps: float | None) -> Timi
     Raises UserError when extraction was not finished, or no rate can be known.
     """
     record = read_timestamps(place.frames(Side.DST))
-    if record is not None:
-        if not record.complete:
-            raise UserError(
-                "the extraction of dst's frames was not finished", "",
-                f"finish it: python -m stages.extract_dst --workspace {place.root}",
-            )  # fmt: skip
-        frames = tuple((Path(frame.name).stem, frame.time_s) for frame in record.frames)
-        dst = _clip_of(record.clips[0], place, given)
-        return Timing(frames, min(dst.fps, record.choice.fps or dst.fps), dst)
+    if record is None:
+        return _even_timing(place, given, fps)
+    if not record.complete:
+        hint = f"finish it: python -m stages.extract_dst --workspace {place.root}"
+        raise UserError("the extraction of dst's frames was not finished", "", hint)
+    frames = tuple((Path(frame.name).stem, frame.time_s) for frame in record.frames)
+    dst = _clip_of(record.clips[0], place, given)
+    return Timing(frames, min(dst.fps, record.choice.fps or dst.fps), dst)
+
+
+def _even_timing(place: Workspace, given: Path | None, fps: float | None) -> Timing:
+    """For frames that came without times, as in a workspace of DeepFaceLab."""
     stems = [path.stem for path in list_images(place.frames(Side.DST)) or list_images(place.merged)]
+    if not stems:
+        hint = f"type: python -m stages.extract_dst --workspace {place.root}"
+        raise UserError(f"no frames in {place.frames(Side.DST)}", "", hint)
     beside = sorted(path for path in place.root.glob(f"{place.clip_stem(Side.DST).name}.*") if path.is_file())
     clip = probe(given or beside[0]) if given or beside else None
     rate = fps or (clip.fps if clip else None)
     if rate is None:
-        raise UserError(
-            f"no {place.frames(Side.DST) / 'timestamps.json'} and no clip tell when frames are shown",
-            f"found {len(stems)} frames", "add --fps N, for example --fps 25",
-        )  # fmt: skip
+        found = f"{len(stems)} frames, no timestamps.json and no clip"
+        raise UserError("it is not known when frames are shown", found, "add --fps N, for example --fps 25")
     warn(f"no timestamps.json: frames are shown evenly, {rate:.5g} a second (--fps changes it)")
-    return Timing(tuple((stem, index / rate) for index, stem in enumerate(stems)), rate, clip)
+    start_s = clip.start_s if clip else 0.0
+    return Timing(tuple((stem, start_s + index / rate) for index, stem in enumerate(stems)), rate, clip)
 
 
 def _clip_of(recorded: Clip, place: Workspace, given: Path | None) -> Clip:
@@ -92,13 +97,9 @@ def find_pictures(folder: Path, timing: Timing, command: str) -> list[Path]:
     """
     there = {path.stem: path for path in list_images(folder)}
     missing = [stem for stem, _ in timing.frames if stem not in there]
-    if missing or not timing.frames:
-        first = f"the first is {missing[0]}" if missing else "no frames were extracted"
-        raise UserError(
-            f"{len(missing)} of {len(timing.frames)} frames are missing in {folder}",
-            first,
-            f"type: {command}",
-        )
+    if missing:
+        what = f"{len(missing)} of {len(timing.frames)} frames are missing in {folder}"
+        raise UserError(what, f"the first is {missing[0]}", f"type: {command}")
     extra = len(there) - len(timing.frames)
     if extra > 0:
         warn(f"{extra} pictures in {folder} belong to no frame of dst and are left out")

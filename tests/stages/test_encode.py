@@ -20,6 +20,11 @@ from stages.encode import Settings, main
 REPOSITORY = Path(__file__).parents[2]
 
 
+def heed_ctrl_c():
+    """Shells start background jobs deaf to Ctrl-C, and children inherit it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def encode(tmp_path, *words):
     """The stage inside this process, which saves its start."""
     main(Settings.parse(["--workspace", str(tmp_path / "w"), *words]))
@@ -132,6 +137,11 @@ def test_a_single_frame_without_sound_is_a_video(toy_clip, merged, tmp_path):
     assert len(toy_clip.shown(tmp_path / "w/result.mp4")[1]) == 1
 
 
+def test_an_empty_workspace_is_told_where_to_begin(tmp_path, run_stage):
+    done = run_stage("encode", "--workspace", "w")
+    assert done.returncode == 2 and "python -m stages.extract_dst" in done.stderr
+
+
 def test_a_missing_frame_is_named_with_the_command_that_makes_it(merged, tmp_path, run_stage):
     merged()
     (tmp_path / "w/data_dst/merged/00003.png").unlink()
@@ -192,6 +202,7 @@ def test_ctrl_c_leaves_no_half_result_and_ends_with_130(toy_clip, merged, tmp_pa
     process = subprocess.Popen(
         [sys.executable, "-m", "stages.encode", "--workspace", "w", "--quality", "0"],
         cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(REPOSITORY)}, stderr=subprocess.PIPE,
+        preexec_fn=heed_ctrl_c,
     )  # fmt: skip
     while not list((tmp_path / "w").glob(".result.*")) and process.poll() is None:
         time.sleep(0.005)

@@ -21,6 +21,11 @@ EVERY = Choice()
 TENTHS = tuple(range(0, 2000, 100))
 
 
+def heed_ctrl_c():
+    """Shells start background jobs deaf to Ctrl-C, and children inherit it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def names(folder):
     return [path.name for path in list_images(folder)]
 
@@ -260,6 +265,7 @@ def test_stopped_anywhere_it_keeps_whole_frames_and_continues(toy_clip, tmp_path
     process = subprocess.Popen(
         [sys.executable, "-m", "stages.extract_dst", "--workspace", "w"],
         cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(REPOSITORY)}, stderr=subprocess.PIPE,
+        preexec_fn=heed_ctrl_c,
     )  # fmt: skip
     while len(list_images(tmp_path / "w/data_dst")) < 5 and process.poll() is None:
         time.sleep(0.005)
