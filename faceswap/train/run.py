@@ -133,7 +133,8 @@ def adopt(model: SwapModel, base: checkpoint.Loaded) -> tuple[str, ...]:
         name: offered[name] for name in own if name in offered and offered[name].shape == own[name].shape
     }
     other = describe(ModelSpec.from_json(base.state["spec"]))
-    if not fitting:
+    # A few output biases fit any model; they are no start.
+    if all(tensor.dim() == 1 for tensor in fitting.values()):
         raise UserError(f"no weight of the base {base.path.name} fits this model", f"the base is {other}")
     model.load_state_dict(fitting, strict=False)
     if len(fitting) == len(own):
