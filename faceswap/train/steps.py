@@ -91,6 +91,10 @@ class TrainStep:
             swap_mask=_to_images(swap.mask_prd * swap.mask_dst),
         )
 
+    def is_finite(self) -> bool:
+        """Whether every weight is a finite number: one update can break what its loss did not show."""
+        return all(bool(parameter.isfinite().all()) for parameter in self.model.parameters())
+
     def optimizer_tensors(self) -> dict[str, Tensor]:
         """The optimiser's moments by parameter, `mean/decoder.up0.conv1.weight`, for a checkpoint."""
         return {

@@ -79,18 +79,20 @@ class Trainer:
         losses = self.step(batch, self.run.seed, self.run.iteration)
         seconds = time.monotonic() - begun
         if not all(map(math.isfinite, losses)):
-            raise UserError(
-                f"the loss is no number any more (src {losses.src}, dst {losses.dst}) "
-                f"at iteration {self.run.iteration + 1}",
-                f"the checkpoint of iteration {self._saved_iteration} is kept",
-                "continue from it with a smaller --learning-rate, or with --precision float32",
-            )
+            raise self._broken(f"the loss is no number any more (src {losses.src}, dst {losses.dst})")
         self.run.iteration += 1
         self.run.samples += self.batches.batch_size
         self.run.elapsed_s += seconds
         history.append(self.run.iteration, losses.src, losses.dst, 1000 * seconds)
         self._durations_s.append(seconds)
         return losses
+
+    def _broken(self, what: str) -> UserError:
+        return UserError(
+            f"{what} at iteration {self.run.iteration + 1}",
+            f"the checkpoint of iteration {self._saved_iteration} is kept" if self._saved_iteration else "",
+            "go on from there with a smaller --learning-rate, or with --precision float32",
+        )
 
     def _report(self, losses: Losses) -> str:
         # A median, because the first iteration and a busy moment say nothing about the rest.
@@ -112,6 +114,8 @@ class Trainer:
     def _save(self, history: History) -> None:
         if self.run.iteration == self._saved_iteration:
             return
+        if not self.step.is_finite():
+            raise self._broken("the weights are no numbers any more")
         self.run.save(self.step.optimizer_tensors())
         src, dst = history.mean_since(self._saved_iteration)
         say(f"saved at iteration {self.run.iteration}; mean loss since the last: src {src:.4f} dst {dst:.4f}")

@@ -98,7 +98,7 @@ def test_a_base_of_other_sizes_gives_what_fits_and_names_the_rest(tmp_path: Path
 
 def test_a_base_that_fits_nowhere_and_one_that_is_missing_are_sentences(tmp_path: Path) -> None:
     saved(tmp_path / "base")
-    wide = {"arch": "LIAE-T", "encoder_dims": 32, "decoder_dims": 32, "ae_dims": 64, "mask_dims": 32}
+    wide = {"arch": "LIAE-T", "encoder_dims": 48, "decoder_dims": 32, "ae_dims": 64, "mask_dims": 32}
     with pytest.raises(UserError, match=r"no base model 'nobody'.*\n.*bundled"):
         open_run(tmp_path / "new", {}, 0, base="nobody")
     with pytest.raises(UserError, match="fits this model"):

@@ -1,6 +1,7 @@
 """However training ends, what is on disk is a whole checkpoint, a history without doubles, and pictures."""
 
 import json
+import math
 import os
 import signal
 import threading
@@ -119,8 +120,20 @@ def test_two_signals_leave_a_whole_checkpoint(tmp_path: Path) -> None:
 
 
 def test_a_broken_loss_ends_with_a_sentence_and_keeps_the_good_checkpoint(tmp_path: Path) -> None:
-    training = trainer(tmp_path, Schedule(iterations=10_000), learning_rate=1e30)
+    training = trainer(tmp_path, Schedule(iterations=1))
+    training.train()
+    with torch.no_grad():
+        next(training.run.model.parameters()).fill_(math.nan)
+    again = Trainer(training.run, training.step, training.batches, Schedule(iterations=5))
     with pytest.raises(UserError, match="--learning-rate") as caught:
-        training.train()
+        again.train()
     assert "checkpoint of iteration 1 is kept" in str(caught.value)
-    assert saved(tmp_path) == ["00000001"]
+    assert saved(tmp_path) == ["00000001"] and iterations(tmp_path) == [1]
+    weights = checkpoint.load(tmp_path, ["weights"]).tensors["weights"]
+    assert all(tensor.isfinite().all() for tensor in weights.values())
+
+
+def test_weights_broken_by_an_update_are_never_saved(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="weights are no numbers"):
+        trainer(tmp_path, Schedule(iterations=5), learning_rate=math.inf).train()
+    assert not (tmp_path / "checkpoints").exists()
