@@ -7,9 +7,9 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     CliApp,
@@ -21,6 +21,7 @@ from pydantic_settings import (
 from faceswap import __version__
 from faceswap.errors import Stopped, UserError
 from faceswap.io.files import list_names, read_json, write_json
+from faceswap.types import FaceType
 from faceswap.workspace import Workspace, assets
 
 
@@ -53,7 +54,12 @@ class StageSettings(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_others: Any
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Files and flags only: environment variables never change a result silently."""
         return (init_settings,)
@@ -84,8 +90,20 @@ class StageSettings(BaseSettings):
     def save(self, path: Path) -> None:
         """Write the resolved settings, to be replayed with `--config`; the workspace itself is left out."""
         values = self.model_dump(mode="json", exclude={"workspace"})
-        write_json(path, {"stage": type(self).__module__, "version": __version__, "settings": values})
+        write_json(path, {"stage": _stage_name(type(self)), "version": __version__, "settings": values})
 
+
+def _stage_name(settings: type[StageSettings]) -> str:
+    """The stage's module, also when it runs as the program, where Python calls it `__main__`."""
+    module = settings.__module__
+    return getattr(sys.modules[module].__spec__, "name", module) if module in sys.modules else module
+
+
+# pydantic-settings lists an enum's member names in --help; a literal of its values is what people type.
+if TYPE_CHECKING:
+    FaceTypeOption: TypeAlias = FaceType
+else:
+    FaceTypeOption = Annotated[Literal[tuple(map(str, FaceType))], AfterValidator(FaceType)]
 
 S = TypeVar("S", bound=StageSettings)
 
@@ -121,6 +139,8 @@ def _explain_os_error(error: OSError) -> tuple[str, str, str]:
 
     hints = {
         errno.ENOSPC: "free some disk space; the same command continues",
+        errno.EDQUOT: "free some of your disk quota; the same command continues",
+        errno.EFBIG: "choose a --workspace on a file system that takes files of this size",
         errno.EROFS: "choose a --workspace on a disk that can be written",
         errno.EACCES: "choose a --workspace that you may write to, or change its permissions",
         errno.EPERM: "choose a --workspace that you may write to, or change its permissions",

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from faceswap.config import StageSettings, option, run_stage
+from faceswap.config import FaceTypeOption, StageSettings, option, run_stage
 from faceswap.console import say, warn
 from faceswap.faceset.store import Faceset
 from faceswap.io import checkpoint
@@ -45,7 +45,7 @@ class Settings(StageSettings):
     mask_dims: int | None = option(
         None, "base channels of the mask decoder (default: decoder-dims/3)", ge=16, le=256
     )
-    face_type: FaceType = option(FaceType.WHOLE, "how much of the head a face shows")
+    face_type: FaceTypeOption = option(FaceType.WHOLE, "how much of the head a face shows")
     base: str | None = option(None, "start a new model from a bundled base, a model folder or a checkpoint")
     src: Path | None = option(None, "source faceset (default: data_src/aligned)")
     dst: Path | None = option(None, "destination faceset (default: data_dst/aligned)")

@@ -1,4 +1,4 @@
-"""train_faces: train and measure the bundled face-model pack (finder and 68 landmarks)
+"""- train_faces: train the bundled face finder and landmarker, or measure them
 
     python -m stages.train_faces --data ../shared/data --minutes 60
     python -m stages.train_faces --data ../shared/data --measure

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from faceswap.config import StageSettings, option
+from faceswap.config import FaceTypeOption, StageSettings, option
 from faceswap.errors import UserError
+from faceswap.types import FaceType
 
 
 class Example(StageSettings):
@@ -73,3 +74,17 @@ def test_every_shipped_preset_parses_for_its_stage() -> None:
     for path in folder.glob("*.json"):
         stage = importlib.import_module(json.loads(path.read_text())["stage"])
         stage.Settings.parse(["--preset", path.stem])
+
+
+def test_a_face_type_is_typed_and_listed_by_the_word_that_files_use(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Typed(StageSettings):
+        face_type: FaceTypeOption = option(FaceType.WHOLE, "how much of the head")
+
+    chosen = Typed.parse(["--face-type", "mid-full"])
+    assert chosen.face_type is FaceType.MID_FULL
+    assert chosen.model_dump(mode="json")["face_type"] == "mid-full"
+    with pytest.raises(SystemExit):
+        Typed.parse(["--help"])
+    assert "mid-full" in capsys.readouterr().out

@@ -6,7 +6,7 @@ from typing import Literal
 
 import cv2
 
-from faceswap.config import StageSettings, option
+from faceswap.config import FaceTypeOption, StageSettings, option
 from faceswap.console import progress_bar, say, warn
 from faceswap.errors import UserError
 from faceswap.faces.alignlog import AlignLog
@@ -28,7 +28,7 @@ class AlignSettings(StageSettings):
     face_models: str = option(
         BUNDLED, "pack that finds faces and landmarks: bundled, a folder, or a name like buffalo_l"
     )
-    face_type: FaceType = option(FaceType.WHOLE, "how much of the head a crop shows")
+    face_type: FaceTypeOption = option(FaceType.WHOLE, "how much of the head a crop shows")
     size_px: int = option(512, "side of a crop", unit="px", ge=64, le=2048)
     max_faces: int = option(0, "largest faces kept in a frame; 0 keeps all", ge=0, le=100)
     min_face_px: int = option(40, "smaller faces are ignored", unit="px", ge=8, le=4096)
