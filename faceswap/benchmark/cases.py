@@ -84,7 +84,7 @@ def bench_train(seconds: float, device: torch.device) -> Json:
     spec = ModelSpec(Arch.parse("DF-UD"), 128, 256, 64, 64, 22)
     dtype = choose_dtype("auto", device)
     flops = iteration_flops(build(spec), 4)
-    fast = _train_rate(spec, device, dtype, seconds, channels_last=True)
+    fast = _train_rate(spec, device, dtype, seconds)
     plain = _train_rate(spec, device, torch.float32, seconds, channels_last=False)
     peak = matrix_peak_flops(device, dtype)
     return {
@@ -108,7 +108,11 @@ class TrainRate(NamedTuple):
 
 
 def _train_rate(
-    spec: ModelSpec, device: torch.device, dtype: torch.dtype, seconds: float, channels_last: bool
+    spec: ModelSpec,
+    device: torch.device,
+    dtype: torch.dtype,
+    seconds: float,
+    channels_last: bool | None = None,
 ) -> TrainRate:
     step = TrainStep(build(spec, 0), StepOptions(), device, dtype, channels_last)
     pixels = torch.randint(0, 256, (4, spec.resolution, spec.resolution, 4), dtype=torch.uint8)

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from faceswap.models.build import fast_layout
 from faceswap.models.swap import Reconstruction, Swap, SwapModel
 from faceswap.train.augment import Augmented, augment, draw_augment
 from faceswap.train.batches import Batch
@@ -44,8 +45,8 @@ class TrainStep:
     """Holds model and optimiser on the device.
 
     dtype: bf16 computes the networks in autocast; weights, losses and optimiser stay float32.
-    channels_last: memory format of weights and activations; with float32 and without it this is the
-    plain eager baseline that the benchmark compares with.
+    channels_last: memory format of weights and activations, None for the faster one; with float32 and
+    without it this is the plain eager baseline that the benchmark compares with.
     """
 
     def __init__(
@@ -54,10 +55,13 @@ class TrainStep:
         options: StepOptions,
         device: torch.device,
         dtype: torch.dtype = torch.float32,
-        channels_last: bool = True,
+        channels_last: bool | None = None,
     ) -> None:
         self.options, self.device, self.dtype = options, device, dtype
-        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        if channels_last is None:
+            self.memory_format = fast_layout(device, dtype)
+        else:
+            self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.model = model.to(device).to(memory_format=self.memory_format)
         self.optimizer = AdaBelief(model.parameters(), lr=options.learning_rate)
 

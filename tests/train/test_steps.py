@@ -72,7 +72,7 @@ def test_nothing_global_is_drawn_from() -> None:
 
 @pytest.mark.parametrize("arch", ["DF", "LIAE-UD"])
 def test_memory_format_changes_only_the_rounding(arch: str) -> None:
-    last, plain = make(arch), make(arch, channels_last=False)
+    last, plain = (make(arch, channels_last=last) for last in (True, False))
     losses = np.array([[step(batch(), 0, i) for i in range(2)] for step in (last, plain)])
     assert np.allclose(losses[0], losses[1], rtol=1e-3)
 
