@@ -42,6 +42,8 @@ def background(photographs: list[Picture], height: int, width: int, random: Gene
         picture = np.broadcast_to(random.integers(0, 256, 3, np.uint8), (height, width, 3)).copy()
     if random.random() < 0.4:
         draw_shapes(picture, int(random.integers(1, 9)), random)
+    if random.random() < 0.25:
+        draw_foliage(picture, random)
     if random.random() < 0.15:
         _write(picture, random)
     return picture
@@ -59,6 +61,8 @@ def collage(photographs: list[Picture], height: int, width: int, random: Generat
         part = part[..., random.permutation(3)]
         if random.random() < 0.3:
             part = 255 - part
+        if random.random() < 0.4:
+            part = (part * random.uniform(0.2, 1.0, 3)).astype(np.uint8)
         y, x = int(random.integers(height - tall + 1)), int(random.integers(width - wide + 1))
         mask = np.zeros((tall, wide, 1), np.uint8)
         if random.random() < 0.5:
@@ -103,6 +107,23 @@ def draw_shapes(picture: Picture, count: int, random: Generator) -> None:
         else:
             end = (int(random.integers(width)), int(random.integers(height)))
             cv2.line(picture, (x, y), end, colour, max(1, short // 4), cv2.LINE_AA)
+
+
+def draw_foliage(picture: Picture, random: Generator) -> None:
+    """A dense patch of leaf-like ovals of one colour family in place, out of focus or sharp."""
+    height, width = picture.shape[:2]
+    middle, spread = random.uniform(0, 1, 2) * (width, height), random.uniform(0.08, 0.4) * width
+    colour, vary = random.uniform(20, 180, 3) * (0.7, 1.1, 0.6), random.uniform(10, 60)
+    long = random.uniform(0.015, 0.08) * width
+    layer = picture.copy()
+    for _ in range(int(random.integers(30, 160))):
+        x, y = (random.normal(middle, spread)).astype(int).tolist()
+        axes = (int(long * random.uniform(0.5, 1.5)) + 1, int(long * random.uniform(0.2, 0.7)) + 1)
+        shade = np.clip(colour + random.normal(0, vary), 0, 255).tolist()
+        cv2.ellipse(layer, (x, y), axes, float(random.uniform(0, 180)), 0, 360, shade, -1)
+    if random.random() < 0.7:
+        layer = np.asarray(cv2.GaussianBlur(layer, (0, 0), long * random.uniform(0.1, 0.8) + 0.3), np.uint8)
+    picture[:] = layer
 
 
 def _part(photograph: Picture, height: int, width: int, random: Generator) -> Picture:

@@ -48,4 +48,4 @@ class Landmarker(nn.Module):
         heat = self.heat(self.mix(torch.relu(self.fine_to_fused(fine) + wide)))
         certainty = heat.flatten(2).softmax(-1)
         # A reshape with a constant leaves 136 readable in the ONNX file; insightface looks for it.
-        return (certainty @ self.grid).reshape(-1, 2 * POINTS_N)
+        return torch.matmul(certainty, self.grid).reshape(-1, 2 * POINTS_N)

@@ -76,8 +76,8 @@ def landmark_loss(predicted: Tensor, wanted: Tensor, weight: Tensor, bend: float
 
 
 def point_importance(device: torch.device) -> Tensor:
-    """(68,) how much each point matters: eyes and lips carry the expression, the jaw is vague."""
+    """(68,) how much each point matters: eyes and lips carry the expression; few faces have a jaw label."""
     importance = torch.ones(POINTS_N, device=device)
-    for group, value in ((EYES, 1.5), (LIPS, 1.5), (BROWS, 0.8), (JAW, 0.6)):
+    for group, value in ((EYES, 1.5), (LIPS, 1.5), (BROWS, 0.8), (JAW, 1.3)):
         importance[torch.as_tensor(group, device=device)] = value
     return importance

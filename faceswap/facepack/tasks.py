@@ -62,7 +62,7 @@ class FindTask(Task):
 
     name, rate = "finder", 2e-3
     sizes = ((256, 18), (384, 8), (640, 3))
-    shares = (0.55, 0.3, 0.15)
+    shares = (0.4, 0.35, 0.25)
 
     def __init__(self, faces: FaceCache) -> None:
         self._scenes = SceneMaker(faces, load_photographs())
