@@ -22,7 +22,7 @@ from faceswap.faces.geometry import compose_transforms, crop_transform, invert_t
 from faceswap.faces.landmarks import hull_mask
 from faceswap.faceset.metadata import FaceMeta
 from faceswap.faceset.store import Face, Faceset, read_face
-from faceswap.io.files import atomic_path, read_json, require_free_space, write_json
+from faceswap.io.files import atomic_path, require_free_space, write_json
 from faceswap.types import FaceType, Frame, Transform
 
 _VERSION = 1
@@ -63,15 +63,15 @@ def open_samples(
     """
     check_face_type(faceset, face_type)
     path = folder / f"{label}-{_key(faceset.faces, face_type, resolution)}.npy"
-    if not path.with_suffix(".json").is_file() or not path.is_file():
+    store = _read_cache(path)
+    if store is None:
         for outdated in folder.glob(f"{label}-*"):
             outdated.unlink()
-        _make(faceset.faces, face_type, resolution, path, label)
-    record = read_json(path.with_suffix(".json"))
-    if not record["names"]:
-        name, reason = next(iter(record["skipped"].items()))
+        store = _make(faceset.faces, face_type, resolution, path, label)
+    if not store.names:
+        name, reason = next(iter(store.skipped.items()))
         raise UserError(f"no crop in {faceset.folder} can be used", f"{name}: {reason}", "align again")
-    return SampleStore(np.load(path, mmap_mode="r"), tuple(record["names"]), record["skipped"])
+    return store
 
 
 def check_face_type(faceset: Faceset, face_type: FaceType) -> None:
@@ -119,7 +119,16 @@ def _resample(
     return np.asarray(small, np.uint8)
 
 
-def _make(faces: Sequence[Face], face_type: FaceType, resolution: int, path: Path, label: str) -> None:
+def _read_cache(path: Path) -> SampleStore | None:
+    """The cache, or None where it is missing or damaged and must be made anew."""
+    try:
+        record = json.loads(path.with_suffix(".json").read_bytes())
+        return SampleStore(np.load(path, mmap_mode="r"), tuple(record["names"]), record["skipped"])
+    except (OSError, EOFError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _make(faces: Sequence[Face], face_type: FaceType, resolution: int, path: Path, label: str) -> SampleStore:
     shape = (len(faces), resolution, resolution, CHANNELS)
     require_free_space(path.parent, int(np.prod(shape, dtype=np.int64)), f"the cache of {len(faces)} faces")
     skipped: dict[str, str] = {}
@@ -136,6 +145,7 @@ def _make(faces: Sequence[Face], face_type: FaceType, resolution: int, path: Pat
         pixels.flush()
         del pixels
     write_json(path.with_suffix(".json"), {"names": names, "skipped": skipped})
+    return SampleStore(np.load(path, mmap_mode="r"), tuple(names), skipped)
 
 
 def _map_in_order(

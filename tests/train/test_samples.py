@@ -145,6 +145,19 @@ def test_the_cache_is_reused_until_the_set_changes(tmp_path: Path) -> None:
     assert len(list(cache.iterdir())) == 2, "the outdated cache is removed"
 
 
+@pytest.mark.parametrize("suffix", [".npy", ".json"])
+@pytest.mark.parametrize("length", [0, 5, 200])
+def test_a_damaged_cache_is_made_anew(tmp_path: Path, suffix: str, length: int) -> None:
+    faceset = fill(tmp_path / "aligned", FaceType.WHOLE, 2)
+    whole = open_samples(faceset, FaceType.WHOLE, RESOLUTION, tmp_path / "cache", "src")
+    expected = whole.take([0, 1])
+    del whole
+    damaged = next((tmp_path / "cache").glob(f"*{suffix}"))
+    damaged.write_bytes(damaged.read_bytes()[:length] if suffix == ".npy" else b"{")
+    again = open_samples(faceset, FaceType.WHOLE, RESOLUTION, tmp_path / "cache", "src")
+    assert np.array_equal(again.take([0, 1]), expected)
+
+
 def test_re_cropping_equals_cutting_the_smaller_type_from_the_frame() -> None:
     """The transform used for re-cropping takes landmarks exactly where the smaller crop has them."""
     wide, narrow = meta(FaceType.HEAD, 400), meta(FaceType.WHOLE, RESOLUTION)
