@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from faceswap.facepack.points import five_points
-from faceswap.faces.analysis import Analyst, turn_back
+from faceswap.faces.analysis import Analyst
+from faceswap.faces.finding import run_finder, turn_back
 from faceswap.faces.geometry import apply_transform
 from faceswap.faces.packs import Pack, load_pack
+from faceswap.faces.placing import place, run_landmarker
 from faceswap.types import Frame
 
 CODES = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
@@ -31,20 +33,17 @@ def test_a_pack_of_buffalo_shape_is_told_apart_by_insightface(pack: Pack) -> Non
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-@pytest.mark.parametrize("passes", [1, 2])
-def test_landmarks_land_on_the_pixel_they_stand_for(
-    pack: Pack, toy: SimpleNamespace, passes: int, dtype: type
-) -> None:
+def test_landmarks_land_on_the_pixel_they_stand_for(pack: Pack, toy: SimpleNamespace, dtype: type) -> None:
     frame = black(dtype=dtype)
     center = toy.draw(frame, 8, 5, dx=2.3, dy=-1.6)
-    (face,) = Analyst(pack, passes=passes).find(frame)
+    (face,) = Analyst(pack).find(frame)
     np.testing.assert_allclose(face.landmarks[30], center, atol=0.05)
     # The box of 4 x 4 cells, one cell of padding above the mark.
     np.testing.assert_allclose(face.box, (8 * 32 - 48, 5 * 32 - 32, 8 * 32 + 80, 5 * 32 + 96), atol=0.5)
     assert face.score > 0.9
 
 
-def test_one_pass_gives_what_insightface_itself_gives(
+def test_the_first_pass_gives_what_insightface_itself_gives(
     pack: Pack, toy: SimpleNamespace, toy_pack: Path
 ) -> None:
     from insightface.app import FaceAnalysis
@@ -54,21 +53,22 @@ def test_one_pass_gives_what_insightface_itself_gives(
     theirs = FaceAnalysis(name=str(toy_pack), providers=["CPUExecutionProvider"])
     theirs.prepare(0, det_size=(640, 640))
     (expected,) = theirs.get(np.ascontiguousarray(frame[..., ::-1]))
-    (face,) = Analyst(pack, passes=1).find(frame)
+    (face,) = Analyst(pack).find(frame)
     np.testing.assert_allclose(face.box, expected.bbox, atol=1e-3)
-    np.testing.assert_allclose(face.landmarks, expected.landmark_3d_68[:, :2], atol=0.1)
+    center, side = (face.box[:2] + face.box[2:]) / 2, float(face.box[2] - face.box[0])
+    landmarks = run_landmarker(pack, frame, center, side, 0.0)
+    np.testing.assert_allclose(landmarks, expected.landmark_3d_68[:, :2], atol=0.1)
 
 
 @pytest.mark.parametrize("degrees", CODES)
-@pytest.mark.parametrize("passes", [1, 2])
 def test_a_turned_face_is_found_and_its_points_turned_back_exactly(
-    pack: Pack, toy: SimpleNamespace, degrees: int, passes: int
+    pack: Pack, toy: SimpleNamespace, degrees: int
 ) -> None:
     upright = black()
     toy.draw(upright, 9, 4, dx=1.4, dy=-2.2)
-    (expected,) = Analyst(pack, passes=passes).find(upright)
+    (expected,) = Analyst(pack).find(upright)
     frame = np.ascontiguousarray(cv2.rotate(upright, CODES[degrees]))
-    (face,) = Analyst(pack, passes=passes).find(frame)
+    (face,) = Analyst(pack).find(frame)
     # The frame was turned by `degrees`; turning its points back must give the upright ones.
     back = apply_transform(turn_back(degrees, *upright.shape[:2]), face.landmarks)
     np.testing.assert_allclose(back, expected.landmarks, atol=0.1)
@@ -87,7 +87,7 @@ def test_turning_back_undoes_cv2_rotate_to_the_pixel(degrees: int) -> None:
 def test_a_faint_face_is_believed_when_it_holds_up_from_near(pack: Pack, toy: SimpleNamespace) -> None:
     frame = black()
     toy.draw(frame, 8, 5, shift=(1, 4))
-    small_boxes = Analyst(pack)._run_finder(frame)
+    small_boxes = run_finder(pack, frame)
     assert small_boxes[:, 4].max() < 0.5
     assert len(Analyst(pack).find(frame)) == 1
 
@@ -96,7 +96,7 @@ def test_a_faint_mark_that_is_no_face_from_near_either_is_dropped(pack: Pack, to
     frame = black()
     toy.draw(frame, 8, 5)
     dim = (frame * 0.78).astype(np.uint8)
-    assert Analyst(pack)._run_finder(dim)[:, 4].max() > 0.25
+    assert run_finder(pack, dim)[:, 4].max() > 0.25
     assert Analyst(pack).find(dim) == []
 
 
@@ -133,8 +133,16 @@ def test_two_boxes_on_one_face_give_one_face(pack: Pack, toy: SimpleNamespace) -
     frame = black()
     toy.draw(frame, 8, 5)
     box = np.array([200, 100, 330, 260], np.float32)
-    twice = Analyst(pack)._faces(frame, [(box, 0.9), (box + 3, 0.8)], 0)
+    twice = Analyst(pack)._believed(frame, [(box, 0.9), (box + 3, 0.8)], 0, wary=False)
     assert len(twice) == 1
+
+
+def test_landmarks_that_agree_twice_are_settled(pack: Pack, toy: SimpleNamespace) -> None:
+    frame = black()
+    toy.draw(frame, 8, 5)
+    placed = place(pack, frame, np.array([208, 128, 336, 256], np.float32), 0)
+    assert placed.settled
+    assert not placed.turned
 
 
 def test_embeddings_follow_the_face(pack: Pack, toy: SimpleNamespace) -> None:

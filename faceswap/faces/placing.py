@@ -1,0 +1,92 @@
+"""68 landmarks of a face whose box is known, placed twice, and how much the two answers agree.
+
+insightface cuts a landmarker's input so that 1.5 × the longer side of the box fills it. Here that cut is
+made from the full frame by `cut_crop` (area-aware, at any angle) and handed over with the box for which
+insightface's own cut is the identity: every pass interpolates once, and no full frame is rotated.
+The second pass cuts upright around the first answer. A landmarker shown a face the wrong way up gives
+points that fit no face twice: the distance between the two answers, 2-3 % of the outer-eye distance
+upright, was 5-60 % at other turns (bundled pack, 14 frames of 8 clips), which tells the right turn.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceswap.facepack.boxes import Boxes, box_from_landmarks
+from faceswap.faces.geometry import apply_transform, invert_transform
+from faceswap.faces.landmarks import outer_eye_distance
+from faceswap.faces.packs import Pack
+from faceswap.faces.warp import as_uint8, cut_crop
+from faceswap.types import Frame, Points
+
+_MOST_UNREST = 0.05
+_BOX_TO_INPUT = 1.5
+_OTHER_TURNS = (90, 270, 180)
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """landmarks (68, 2) in frame pixels.
+
+    unrest: mean distance from the first answer ÷ outer-eye distance. turned: another turn than the
+    one asked for gave the calmer answer.
+    """
+
+    landmarks: Points
+    unrest: float
+    turned: bool
+
+    @property
+    def settled(self) -> bool:
+        """Whether both answers agree as they do on a face seen the right way up."""
+        return self.unrest <= _MOST_UNREST
+
+
+def place(pack: Pack, frame: Frame, box: Boxes, degrees: float, turns: bool = True) -> Placed:
+    """Landmarks of the face in `box` (4,), shown to the landmarker turned clockwise by `degrees`.
+
+    turns: where they do not settle, the other three turns are tried and the calmest answer taken.
+    """
+    center, side = (box[:2] + box[2:]) / 2, float((box[2:] - box[:2]).max())
+
+    def place_twice(turn: int) -> Placed:
+        first = run_landmarker(pack, frame, center, side, np.deg2rad(degrees + turn))
+        second = run_landmarker(pack, frame, *_upright_box(first))
+        moved = float(np.linalg.norm(second - first, axis=1).mean())
+        return Placed(second, moved / max(outer_eye_distance(second), 1e-6), turned=turn != 0)
+
+    placed = place_twice(0)
+    if placed.settled or not turns:
+        return placed
+    return min([placed, *map(place_twice, _OTHER_TURNS)], key=lambda answer: answer.unrest)
+
+
+def run_landmarker(pack: Pack, frame: Frame, center: NDArray[Any], side: float, angle: float) -> Points:
+    """(68, 2) in frame pixels, from a square box around `center` in the frame turned by `angle` (radians)."""
+    from insightface.app.common import Face
+
+    input_px = int(pack.landmarker.input_size[0])
+    linear = _rotation(angle) * (input_px / (_BOX_TO_INPUT * side))
+    # insightface's cut puts the box's centre on pixel coordinate size / 2, not (size - 1) / 2.
+    frame_to_input = np.column_stack([linear, input_px / 2 - linear @ center])
+    cut = as_uint8(cut_crop(frame, frame_to_input, input_px))
+    margin = input_px * (1 - 1 / _BOX_TO_INPUT) / 2
+    face = Face(bbox=np.array([margin, margin, input_px - margin, input_px - margin], np.float32))
+    points = pack.landmarker.get(np.ascontiguousarray(cut[..., ::-1]), face)[:, :2]
+    return apply_transform(invert_transform(frame_to_input), points).astype(np.float32)
+
+
+def _upright_box(landmarks: Points) -> tuple[NDArray[np.float64], float, float]:
+    """Centre, side and turning angle of the box around landmarks once their roll is taken away."""
+    axis = landmarks[42:48].mean(0) - landmarks[36:42].mean(0)
+    angle = -float(np.arctan2(axis[1], axis[0]))
+    to_upright = _rotation(angle)
+    box = box_from_landmarks((landmarks @ to_upright.T).astype(np.float32))
+    return to_upright.T @ ((box[:2] + box[2:]) / 2), float((box[2:] - box[:2]).max()), angle
+
+
+def _rotation(angle: float) -> NDArray[np.float64]:
+    """Clockwise on the screen (y points down), radians."""
+    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
