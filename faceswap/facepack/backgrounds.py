@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from faceswap.facepack.pictures import Picture, mirrored, read_picture, resize
 
@@ -43,7 +44,10 @@ def background(photographs: list[Picture], height: int, width: int, random: Gene
     if random.random() < 0.4:
         draw_shapes(picture, int(random.integers(1, 9)), random)
     if random.random() < 0.25:
-        draw_foliage(picture, random)
+        middle = random.uniform(0, 1, 2) * (width, height)
+        draw_foliage(picture, middle, random.uniform(0.08, 0.4) * width, random)
+    if random.random() < 0.3:
+        draw_false_face(picture, random)
     if random.random() < 0.15:
         _write(picture, random)
     return picture
@@ -109,20 +113,39 @@ def draw_shapes(picture: Picture, count: int, random: Generator) -> None:
             cv2.line(picture, (x, y), end, colour, max(1, short // 4), cv2.LINE_AA)
 
 
-def draw_foliage(picture: Picture, random: Generator) -> None:
-    """A dense patch of leaf-like ovals of one colour family in place, out of focus or sharp."""
+def draw_false_face(picture: Picture, random: Generator) -> None:
+    """Leafy patches about where eyes, nose and mouth would be, often on a skin-like ground, in place.
+
+    Plants before a wall look like that to a network that has seen few rooms.
+    """
     height, width = picture.shape[:2]
-    middle, spread = random.uniform(0, 1, 2) * (width, height), random.uniform(0.08, 0.4) * width
+    size = float(np.exp(random.uniform(np.log(40), np.log(width))))
+    middle = random.uniform(0.1, 0.9, 2) * (width, height)
+    if random.random() < 0.7:
+        layer = picture.copy()
+        skin = np.clip(np.array([215, 180, 155]) * random.uniform(0.5, 1.2, 3) ** 0.5, 0, 255).tolist()
+        axes = (size * random.uniform(0.8, 1.8, 2)).tolist()
+        cv2.ellipse(layer, (middle.tolist(), axes, float(random.uniform(0, 180))), skin, -1)
+        reach = 1 + int(size * random.uniform(0.03, 0.4))
+        picture[:] = cv2.blur(layer, (reach, reach))
+    places = np.array([(-0.22, -0.12), (0.22, -0.12), (0.0, 0.08), (0.0, 0.3)])[: random.integers(2, 5)]
+    for place in places + random.normal(0, 0.12, places.shape):
+        draw_foliage(picture, middle + size * place, size * random.uniform(0.06, 0.18), random)
+
+
+def draw_foliage(picture: Picture, middle: NDArray[np.float64], spread: float, random: Generator) -> None:
+    """Leaf-like ovals of one colour family in place about `middle` (x, y), out of focus or sharp."""
     colour, vary = random.uniform(20, 180, 3) * (0.7, 1.1, 0.6), random.uniform(10, 60)
-    long = random.uniform(0.015, 0.08) * width
+    long = random.uniform(0.15, 0.6) * spread
     layer = picture.copy()
-    for _ in range(int(random.integers(30, 160))):
+    for _ in range(int(random.integers(20, 90))):
         x, y = (random.normal(middle, spread)).astype(int).tolist()
         axes = (int(long * random.uniform(0.5, 1.5)) + 1, int(long * random.uniform(0.2, 0.7)) + 1)
         shade = np.clip(colour + random.normal(0, vary), 0, 255).tolist()
         cv2.ellipse(layer, (x, y), axes, float(random.uniform(0, 180)), 0, 360, shade, -1)
     if random.random() < 0.7:
-        layer = np.asarray(cv2.GaussianBlur(layer, (0, 0), long * random.uniform(0.1, 0.8) + 0.3), np.uint8)
+        reach = 2 + int(long * random.uniform(0.2, 2.0))
+        layer = np.asarray(cv2.blur(layer, (reach, reach)), np.uint8)
     picture[:] = layer
 
 
