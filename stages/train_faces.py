@@ -28,12 +28,18 @@ class Settings(StageSettings):
     work: Path = option(Path(".work/faces"), "folder for decoded faces and the state of the training")
     output: Path = option(assets() / "faces", "folder of the pack")
     measure: bool = option(False, "measure the pack in --output instead of training")
+    stills: Path | None = option(None, "only write the synthetic stills there, as a faceset for a base model")
     every: int = option(1, "measure only every n-th picture", ge=1, le=1000)
 
 
 def main(cfg: Settings) -> None:
     if not (cfg.data / "teachers").is_dir():
         raise UserError(f"no training data in {cfg.data}", "", "name its folder: --data DIR")
+    if cfg.stills is not None:
+        from faceswap.facepack.stills_faceset import write_stills
+
+        say(f"{write_stills(cfg.data, cfg.stills)} faces in {cfg.stills}")
+        return
     if cfg.measure:
         _measure(cfg)
         return
