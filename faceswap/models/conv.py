@@ -1,7 +1,8 @@
 """Convolutions, and the one place where oneDNN is too slow for them.
 
-On CPUs with AVX2 but without AVX-512 its gradient of a 3×3 kernel reaches about 0.6 of the speed of a matrix
-product, and it is a third of all arithmetic. Written as nine matrix products it reaches about 0.8.
+On CPUs with AVX2 but without AVX-512 its gradient of a 3×3 kernel runs at two thirds of the speed of the
+other convolutions, and it is a third of all arithmetic. As nine matrix products it runs at nearly their
+speed: an iteration of DF-UD at 128 px takes 5 % less.
 """
 
 from typing import Any
@@ -46,11 +47,13 @@ class _Conv3x3(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         x, weight = ctx.saved_tensors
         for_x, for_weight, for_bias = ctx.needs_input_grad
-        one, zero = [1, 1], [0, 0]
-        x_gradient, _, bias_gradient = torch.ops.aten.convolution_backward(
-            gradient, x, weight, [len(weight)], one, one, one, False, zero, 1, [for_x, False, for_bias]
+        # Asked for the bias, oneDNN computes the kernel's gradient with it.
+        one, zero, wanted = [1, 1], [0, 0], [for_x, False, False]
+        x_gradient, _, _ = torch.ops.aten.convolution_backward(
+            gradient, x, weight, None, one, one, one, False, zero, 1, wanted
         )
-        return x_gradient, kernel_gradient(x, gradient) if for_weight else None, bias_gradient
+        weight_gradient = kernel_gradient(x, gradient) if for_weight else None
+        return x_gradient, weight_gradient, gradient.sum(dim=(0, 2, 3)) if for_bias else None
 
 
 def kernel_gradient(x: Tensor, gradient: Tensor) -> Tensor:
