@@ -96,7 +96,7 @@ def mean_lab(picture: Picture, mask: NDArray[np.float32]) -> NDArray[np.float64]
 
 
 def edge_ratio(swap: Picture, original: Picture, mask: NDArray[np.float32]) -> float:
-    """Mean luma gradient on the mask's border, where it falls from 0.9 to 0.1, over that of B's frame there."""
+    """Mean luma gradient where the mask falls from 0.9 to 0.1, over that of B's frame there."""
     border = (mask > 0.1) & (mask < 0.9)
     return float(gradient(swap)[border].mean() / gradient(original)[border].mean())
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from faceswap.console import progress
+from faceswap.facepack.labels import Labelled, stills
 from faceswap.faces.geometry import crop_transform
 from faceswap.faces.warp import cut_crop
-from faceswap.facepack.labels import Labelled, stills
 from faceswap.faceset.metadata import FaceMeta
 from faceswap.faceset.store import write_face
 from faceswap.types import FaceType, Side

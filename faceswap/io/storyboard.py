@@ -40,7 +40,7 @@ def frames_at(path: Path, moments: Sequence[float]) -> list[NDArray[np.uint8]]:
     with av.open(str(path)) as container:
         for index, frame in enumerate(container.decode(video=0)):
             if index in wanted:
-                kept[index] = frame.to_ndarray(format="rgb24")
+                kept[index] = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
     return [kept[index] for index in wanted]
 
 
