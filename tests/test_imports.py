@@ -22,6 +22,7 @@ LAYERS = [
         "faces.template",
         "faces.warp",
         "train.losses",
+        "train.stopping",
         "merge.compose",
         "merge.masks",
         "merge.settings",

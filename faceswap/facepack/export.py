@@ -7,7 +7,6 @@ may be in the graph.
 
 from pathlib import Path
 
-import onnx
 import torch
 from torch import Tensor, nn
 
@@ -49,6 +48,8 @@ def export_landmarker(landmarker: Landmarker, path: Path) -> None:
 def _export(
     network: nn.Module, example: Tensor, path: Path, outputs: list[str], axes: dict[str, dict[int, str]]
 ) -> None:
+    import onnx
+
     was_training = network.training
     network.eval()
     with atomic_path(path) as temporary:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from faceswap.console import progress_bar
 from faceswap.facepack.state import State, load_state, save_state
 from faceswap.facepack.tasks import Task
+from faceswap.train.stopping import StopRequest
 
 _WARM_UP = 0.02
 _LAST_RATE = 0.01
@@ -42,21 +43,23 @@ class Schedule:
 def train(task: Task, path: Path, schedule: Schedule, on_save: Callable[[nn.Module], None]) -> nn.Module:
     """Train `task` from the state at `path`, if any, to the schedule's end; returns the averaged network.
 
-    The state is saved every three minutes, at the end, and on Ctrl-C or SIGTERM; each save hands the
-    averaged network to `on_save`. A batch depends only on (seed, step): with `steps`, stopping and
-    continuing gives the same weights as never having stopped.
+    The state is saved every three minutes, at the end, and on Ctrl-C or SIGTERM, always between two
+    steps; each save hands the averaged network to `on_save`. A batch depends only on (seed, step):
+    with `steps`, stopping and continuing gives the same weights as never having stopped.
     """
     torch.manual_seed(schedule.seed)
     task.network.to(memory_format=torch.channels_last)
     state = State.fresh(task.network, task.rate)
     if path.is_file():
         load_state(path, state)
-    try:
+    with StopRequest() as stop:
         for _ in _steps(task, state, schedule):
+            if stop.wanted:
+                break
             if state.seconds - state.saved_at_s > _SAVE_EVERY_S:
                 _save(path, state, on_save)
-    finally:
         _save(path, state, on_save)
+        stop.raise_if_wanted()
     return state.average.module
 
 
