@@ -13,10 +13,10 @@ from faceswap.io import checkpoint
 from faceswap.models.arch import Arch, ModelSpec, default_mask_dims
 from faceswap.models.build import build
 from faceswap.models.swap import SwapModel
+from faceswap.train.base import WEIGHTS, adopt, describe, find_base
 from faceswap.types import FaceType, Json
-from faceswap.workspace import assets
 
-WEIGHTS, OPTIMIZER = "weights", "optimizer"
+OPTIMIZER = "optimizer"
 # What decides the shapes of the weights and what a face is: chosen once, when the model is new.
 FIXED = ("arch", "resolution", "ae_dims", "encoder_dims", "decoder_dims", "mask_dims", "face_type")
 
@@ -105,53 +105,6 @@ def _start(folder: Path, typed: Json, seed: int, base: str | None) -> Run:
     if loaded is not None:
         notes += adopt(model, loaded)
     return Run(folder, model, FaceType(values["face_type"]), seed, base=base, notes=notes)
-
-
-def find_base(base: str) -> checkpoint.Loaded:
-    """The weights of a bundled base by name, or of a model folder or checkpoint by path."""
-    bundled = assets() / "base"
-    for path in (bundled / base, Path(base)):
-        if (path / checkpoint.STATE).is_file():
-            return checkpoint.read(path, [WEIGHTS])
-        if checkpoint.exists(path):
-            return checkpoint.load(path, [WEIGHTS])
-    names = sorted(path.parent.name for path in bundled.glob(f"*/{checkpoint.STATE}"))
-    raise UserError(
-        f"no base model {base!r}",
-        f"bundled: {', '.join(names) or 'none'}",
-        "name one of these, a model folder, or a folder that holds state.json and weights.safetensors",
-    )
-
-
-def adopt(model: SwapModel, base: checkpoint.Loaded) -> tuple[str, ...]:
-    """Take over the weights of `base` that fit by name and shape; returns what was and was not taken.
-
-    Raises UserError when none fits.
-    """
-    own, offered = model.state_dict(), base.tensors[WEIGHTS]
-    fitting = {
-        name: offered[name] for name in own if name in offered and offered[name].shape == own[name].shape
-    }
-    other = describe(ModelSpec.from_json(base.state["spec"]))
-    # A few output biases fit any model; they are no start.
-    if all(tensor.dim() == 1 for tensor in fitting.values()):
-        raise UserError(f"no weight of the base {base.path.name} fits this model", f"the base is {other}")
-    model.load_state_dict(fitting, strict=False)
-    if len(fitting) == len(own):
-        return (f"starting from the base {base.path.name}",)
-    missing = sorted({".".join(name.split(".")[:2]) for name in own if name not in fitting})
-    return (
-        f"starting from the base {base.path.name} ({other}): {len(fitting)} of {len(own)} tensors fit",
-        f"from random weights: {', '.join(missing)}",
-    )
-
-
-def describe(spec: ModelSpec) -> str:
-    """`LIAE-UD 128 px, dims 256/64/64/22`."""
-    dims = "/".join(
-        str(value) for value in (spec.ae_dims, spec.encoder_dims, spec.decoder_dims, spec.mask_dims)
-    )
-    return f"{spec.arch} {spec.resolution} px, dims {dims}"
 
 
 def _plain(name: str, value: Any) -> Any:

@@ -1,0 +1,90 @@
+"""A base model: what of a trained model another one starts from."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from faceswap.errors import UserError
+from faceswap.io import checkpoint
+from faceswap.models.arch import ModelSpec
+from faceswap.models.swap import SwapModel
+from faceswap.workspace import assets
+
+WEIGHTS = "weights"
+_SRC, _DST = "decoder_src.", "decoder_dst."
+
+
+def export_base(run: Path, target: Path) -> checkpoint.Loaded:
+    """Write the newest weights of `run` to the new folder `target` in half precision, for `--base`.
+
+    Of DF's two decoders, which a base has trained on the same faces, only src's is kept. A start needs
+    no more digits: the first updates move weights further than the rounding did.
+    Raises UserError when the run has no intact checkpoint or `target` exists.
+    """
+    if target.exists():
+        raise UserError(f"{target} already exists", "", "move it away, or name another --output")
+    loaded = checkpoint.load(run, [WEIGHTS])
+    kept = {name: value.half() for name, value in loaded.tensors[WEIGHTS].items() if _is_kept(name)}
+    names = ("iteration", "samples", "seed", "spec", "face_type", "version")
+    checkpoint.write(target, {WEIGHTS: kept}, {name: loaded.state[name] for name in names})
+    return loaded
+
+
+def _is_kept(name: str) -> bool:
+    return not name.startswith(_DST)
+
+
+def _for_both_sides(offered: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """`offered` in float32, with src's decoder in place of a missing one of dst."""
+    twins = {_DST + name.removeprefix(_SRC): name for name in offered if name.startswith(_SRC)}
+    both = {twin: offered[name] for twin, name in twins.items()} | dict(offered)
+    return {name: value.to(torch.float32) for name, value in both.items()}
+
+
+def find_base(base: str) -> checkpoint.Loaded:
+    """The weights of a bundled base by name, or of a model folder or checkpoint by path."""
+    bundled = assets() / "base"
+    for path in (bundled / base, Path(base)):
+        if (path / checkpoint.STATE).is_file():
+            return checkpoint.read(path, [WEIGHTS])
+        if checkpoint.exists(path):
+            return checkpoint.load(path, [WEIGHTS])
+    names = sorted(path.parent.name for path in bundled.glob(f"*/{checkpoint.STATE}"))
+    raise UserError(
+        f"no base model {base!r}",
+        f"bundled: {', '.join(names) or 'none'}",
+        "name one of these, a model folder, or a folder that holds state.json and weights.safetensors",
+    )
+
+
+def adopt(model: SwapModel, base: checkpoint.Loaded) -> tuple[str, ...]:
+    """Take over the weights of `base` that fit by name and shape; returns what was and was not taken.
+
+    Raises UserError when none fits.
+    """
+    own, offered = model.state_dict(), _for_both_sides(base.tensors[WEIGHTS])
+    fitting = {
+        name: offered[name] for name in own if name in offered and offered[name].shape == own[name].shape
+    }
+    other = describe(ModelSpec.from_json(base.state["spec"]))
+    # A few output biases fit any model; they are no start.
+    if all(tensor.dim() == 1 for tensor in fitting.values()):
+        raise UserError(f"no weight of the base {base.path.name} fits this model", f"the base is {other}")
+    model.load_state_dict(fitting, strict=False)
+    if len(fitting) == len(own):
+        return (f"starting from the base {base.path.name}",)
+    missing = sorted({".".join(name.split(".")[:2]) for name in own if name not in fitting})
+    return (
+        f"starting from the base {base.path.name} ({other}): {len(fitting)} of {len(own)} tensors fit",
+        f"from random weights: {', '.join(missing)}",
+    )
+
+
+def describe(spec: ModelSpec) -> str:
+    """`LIAE-UD 128 px, dims 256/64/64/22`."""
+    dims = "/".join(
+        str(value) for value in (spec.ae_dims, spec.encoder_dims, spec.decoder_dims, spec.mask_dims)
+    )
+    return f"{spec.arch} {spec.resolution} px, dims {dims}"
