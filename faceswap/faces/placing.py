@@ -1,4 +1,4 @@
-"""68 landmarks of a face whose box is known, placed twice, and how much the two answers agree.
+"""68 landmarks of a face whose box is known, placed twice or more, and how much the answers agree.
 
 insightface cuts a landmarker's input so that 1.5 × the longer side of the box fills it. Here that cut is
 made from the full frame by `cut_crop` (area-aware, at any angle) and handed over with the box for which
@@ -23,20 +23,14 @@ from faceswap.types import Frame, Points
 
 _MOST_UNREST = 0.05
 _BOX_TO_INPUT = 1.5
-_OTHER_TURNS = (90, 270, 180)
 
 
 @dataclass(frozen=True, eq=False)
 class Placed:
-    """landmarks (68, 2) in frame pixels.
-
-    unrest: mean distance from the first answer ÷ outer-eye distance. turned: another turn than the
-    one asked for gave the calmer answer.
-    """
+    """landmarks (68, 2) in frame pixels; unrest: distance of the last two answers ÷ outer-eye distance."""
 
     landmarks: Points
     unrest: float
-    turned: bool
 
     @property
     def settled(self) -> bool:
@@ -44,23 +38,14 @@ class Placed:
         return self.unrest <= _MOST_UNREST
 
 
-def place(pack: Pack, frame: Frame, box: Boxes, degrees: float, turns: bool = True) -> Placed:
-    """Landmarks of the face in `box` (4,), shown to the landmarker turned clockwise by `degrees`.
-
-    turns: where they do not settle, the other three turns are tried and the calmest answer taken.
-    """
+def place(pack: Pack, frame: Frame, box: Boxes, degrees: float, passes: int = 2) -> Placed:
+    """Landmarks of the face in `box` (4,), shown to the landmarker turned clockwise by `degrees` at first."""
     center, side = (box[:2] + box[2:]) / 2, float((box[2:] - box[:2]).max())
-
-    def place_twice(turn: int) -> Placed:
-        first = run_landmarker(pack, frame, center, side, np.deg2rad(degrees + turn))
-        second = run_landmarker(pack, frame, *_upright_box(first))
-        moved = float(np.linalg.norm(second - first, axis=1).mean())
-        return Placed(second, moved / max(outer_eye_distance(second), 1e-6), turned=turn != 0)
-
-    placed = place_twice(0)
-    if placed.settled or not turns:
-        return placed
-    return min([placed, *map(place_twice, _OTHER_TURNS)], key=lambda answer: answer.unrest)
+    landmarks = run_landmarker(pack, frame, center, side, np.deg2rad(degrees))
+    for _ in range(passes - 1):
+        before, landmarks = landmarks, run_landmarker(pack, frame, *_upright_box(landmarks))
+    moved = float(np.linalg.norm(landmarks - before, axis=1).mean())
+    return Placed(landmarks, moved / max(outer_eye_distance(landmarks), 1e-6))
 
 
 def run_landmarker(pack: Pack, frame: Frame, center: NDArray[Any], side: float, angle: float) -> Points:

@@ -142,7 +142,6 @@ def test_landmarks_that_agree_twice_are_settled(pack: Pack, toy: SimpleNamespace
     toy.draw(frame, 8, 5)
     placed = place(pack, frame, np.array([208, 128, 336, 256], np.float32), 0)
     assert placed.settled
-    assert not placed.turned
 
 
 def test_embeddings_follow_the_face(pack: Pack, toy: SimpleNamespace) -> None:
