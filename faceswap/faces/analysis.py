@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -128,7 +129,7 @@ class Analyst:
         five = five_points(landmarks).astype(np.float64)
         frame_to_cut = fit_similarity(five, arcface_dst.astype(np.float64) * (input_px / 112))
         cut = as_uint8(cut_crop(frame, frame_to_cut, input_px))
-        embedding = self.pack.recogniser.get_feat(np.ascontiguousarray(cut[..., ::-1]))
+        embedding = self.pack.recogniser.get_feat(cv2.cvtColor(cut, cv2.COLOR_RGB2BGR))
         return np.asarray(embedding, np.float32).ravel()
 
 

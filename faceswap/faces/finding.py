@@ -48,7 +48,7 @@ def find_boxes(
 
 def run_finder(pack: Pack, picture: Frame) -> NDArray[np.float32]:
     """(N, 5): corners in the picture's pixels and score, of an RGB uint8 picture at its own size."""
-    bgr = np.ascontiguousarray(picture[..., ::-1])
+    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
     if pack.finder.static_input_size is not None:
         return np.asarray(pack.finder.detect(bgr)[0], np.float32)
     # Just enough padding for the finder's largest stride, instead of insightface's square.

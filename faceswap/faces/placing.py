@@ -11,6 +11,7 @@ upright, was 5-60 % at other turns (bundled pack, 14 frames of 8 clips), which t
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -59,7 +60,7 @@ def run_landmarker(pack: Pack, frame: Frame, center: NDArray[Any], side: float, 
     cut = as_uint8(cut_crop(frame, frame_to_input, input_px))
     margin = input_px * (1 - 1 / _BOX_TO_INPUT) / 2
     face = Face(bbox=np.array([margin, margin, input_px - margin, input_px - margin], np.float32))
-    points = pack.landmarker.get(np.ascontiguousarray(cut[..., ::-1]), face)[:, :2]
+    points = pack.landmarker.get(cv2.cvtColor(cut, cv2.COLOR_RGB2BGR), face)[:, :2]
     return apply_transform(invert_transform(frame_to_input), points).astype(np.float32)
 
 

@@ -19,7 +19,8 @@ def cut_crop(frame: Frame, frame_to_face: Transform, size_px: int) -> Frame:
     when enlarging and aliases when shrinking; Lanczos rings more than cubic at four times the cost.
     """
     scale = float(np.sqrt(abs(np.linalg.det(frame_to_face[:, :2]))))
-    factor = 1 if scale >= _ALIASING_SCALE else int(np.ceil(1 / scale))
+    # The finer crop has 0.67 to 1.5 of the frame's own scale.
+    factor = 1 if scale >= _ALIASING_SCALE else max(2, int(1 / scale))
     fine_px = size_px * factor
     frame_to_fine = compose_transforms(resize_transform(size_px, fine_px), frame_to_face)
     kernel = cv2.INTER_CUBIC if factor == 1 else cv2.INTER_LINEAR
