@@ -26,6 +26,11 @@ class Losses(NamedTuple):
     dst: float
 
 
+# AdaBelief has no bias correction: its first steps are several times the learning rate (dfl-facts §16.44),
+# which throws a new model far off at any rate worth having. So the rate grows from 0 over this many updates.
+WARM_UP_ITERATIONS = 100
+
+
 @dataclass(frozen=True)
 class StepOptions:
     """What may change while a model is trained.
@@ -75,6 +80,8 @@ class TrainStep:
         dst_loss = self._compare(made.dst_dst, made.dst_mask, dst)
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(src_loss + dst_loss)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.options.learning_rate * min(1.0, (iteration + 1) / WARM_UP_ITERATIONS)
         self.optimizer.step()
         return Losses(*torch.stack((src_loss, dst_loss)).tolist())
 
