@@ -4,8 +4,7 @@
 
 Runs every stage as a process of its own, exactly as a user would type it (the commands are printed),
 and ends with one picture: source, destination and swap at 10, 30, 50, 70 and 90 % of the clip.
-Stopped, the same command continues. `--no-base` trains from random weights instead of the small
-bundled base model, for comparison.
+Stopped, the same command continues. It trains from random weights; `--base` starts from another model.
 """
 
 import subprocess
@@ -25,15 +24,15 @@ MOMENTS = (0.1, 0.3, 0.5, 0.7, 0.9)
 
 class Settings(StageSettings):
     workspace: Path = option(Path("workspace/demo"), "folder for the demo's frames, faces, model and result")
-    train_minutes: float = option(6.5, "time to train", unit="minutes", ge=0.1, le=1000)
-    base: bool = option(True, "start from the bundled base model, which has seen neither actor")
+    train_minutes: float = option(8.5, "time to train", unit="minutes", ge=0.1, le=1000)
+    base: str | None = option(None, "a base model to start from, as in stages.train")
 
 
 def commands(cfg: Settings) -> list[list[str]]:
     """The words after `python -m` of every stage, in order."""
     here = ["--workspace", str(cfg.workspace)]
     clips = assets() / "demo"
-    start = ["--base", "demo"] if cfg.base else []
+    start = ["--base", cfg.base] if cfg.base else []
     return [
         ["stages.workspace", *here, "--src", str(clips / "actor_a.mp4"), "--dst", str(clips / "actor_b.mp4")],
         ["stages.extract_src", *here, "--fps", "0"],

@@ -23,7 +23,7 @@ _FAINT_TRIED = 3
 # reaches there. With the bundled pack faces reached 0.60 and 0.033 or better, phantoms 0.73 and 0.048.
 _LOOK_PX = 320
 _SAME_PLACE_IOU = 0.4
-_SURE_AGAIN = 0.55
+_SURE_AGAIN = 0.75
 _CALM_AGAIN = 0.04
 # Two answers are one face when their landmarks' boxes share this much of the smaller one.
 _SAME_FACE_SHARE = 0.4
