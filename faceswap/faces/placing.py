@@ -3,9 +3,11 @@
 insightface cuts a landmarker's input so that 1.5 × the longer side of the box fills it. Here that cut is
 made from the full frame by `cut_crop` (area-aware, at any angle) and handed over with the box for which
 insightface's own cut is the identity: every pass interpolates once, and no full frame is rotated.
-The second pass cuts upright around the first answer. A landmarker shown a face the wrong way up gives
-points that fit no face twice: the distance between the two answers, 2-3 % of the outer-eye distance
-upright, was 5-60 % at other turns (bundled pack, 14 frames of 8 clips), which tells the right turn.
+The second pass cuts upright around the first answer, and the mean of both is taken. Bundled pack, error ÷
+outer-eye distance of first, second, mean: actors rolled by 25° 2.36, 2.09, 2.00 %; upright 2.00, 2.13,
+1.92 %; five clips against FaceMesh 2.60, 2.62, 2.52 %.
+A landmarker shown a face the wrong way up gives points that fit no face twice: the answers lay 2-3 % apart
+upright and 5-60 % at other turns (an early bundled pack, 14 frames of 8 clips), which tells the right turn.
 """
 
 from dataclasses import dataclass
@@ -46,7 +48,7 @@ def place(pack: Pack, frame: Frame, box: Boxes, degrees: float, passes: int = 2)
     for _ in range(passes - 1):
         before, landmarks = landmarks, run_landmarker(pack, frame, *_upright_box(landmarks))
     moved = float(np.linalg.norm(landmarks - before, axis=1).mean())
-    return Placed(landmarks, moved / max(outer_eye_distance(landmarks), 1e-6))
+    return Placed((before + landmarks) / 2, moved / max(outer_eye_distance(landmarks), 1e-6))
 
 
 def run_landmarker(pack: Pack, frame: Frame, center: NDArray[Any], side: float, angle: float) -> Points:
