@@ -48,7 +48,8 @@ def place(pack: Pack, frame: Frame, box: Boxes, degrees: float, passes: int = 2)
     for _ in range(passes - 1):
         before, landmarks = landmarks, run_landmarker(pack, frame, *_upright_box(landmarks))
     moved = float(np.linalg.norm(landmarks - before, axis=1).mean())
-    return Placed((before + landmarks) / 2, moved / max(outer_eye_distance(landmarks), 1e-6))
+    mean = ((before + landmarks) / 2).astype(np.float32)
+    return Placed(mean, moved / max(outer_eye_distance(landmarks), 1e-6))
 
 
 def run_landmarker(pack: Pack, frame: Frame, center: NDArray[Any], side: float, angle: float) -> Points:
