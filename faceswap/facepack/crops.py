@@ -13,7 +13,7 @@ from faceswap.facepack.cache import FaceCache
 from faceswap.facepack.landmarker import CROP_PX
 from faceswap.facepack.photometric import as_colour, change_colours, degrade, light_from_side
 from faceswap.facepack.pictures import Picture, mirrored
-from faceswap.facepack.points import MIRROR, mirror
+from faceswap.faces.landmarks import FLIP_68, mirror_landmarks
 from faceswap.types import Points, Transform
 
 SOURCE_SHARE = {"stills": 0.46, "grey": 0.31, "landmarked": 0.14, "segmented": 0.09}
@@ -47,7 +47,7 @@ class CropMaker:
         picture = as_colour(picture, random)
         if random.random() < 0.5:
             picture = mirrored(picture)
-            points, weight = mirror(points, picture.shape[1]), mirror_weight(weight)
+            points, weight = mirror_landmarks(points, picture.shape[1]), mirror_weight(weight)
         picture_to_crop = random_crop(points, random)
         crop = self._warp(picture, picture_to_crop, random)
         crop = self._spoil(crop, random)
@@ -74,8 +74,8 @@ class CropMaker:
 
 
 def mirror_weight(weight: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Weights of the points after `mirror`."""
-    return weight[MIRROR]
+    """Weights of the points after `mirror_landmarks`."""
+    return weight[FLIP_68]
 
 
 def random_crop(points: Points, random: Generator) -> Transform:

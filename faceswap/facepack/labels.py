@@ -26,9 +26,9 @@ from faceswap.facepack.points import (
     NOSE_RIDGE,
     POINTS_N,
     five_points,
-    outer_eye_distance,
 )  # fmt: skip
 from faceswap.facepack.teachers import Teachers
+from faceswap.faces.landmarks import outer_eye_distance
 from faceswap.types import Points
 
 HELD_BACK_N = {"3dsk": 17, "canada": 3}

@@ -11,8 +11,8 @@ from faceswap.console import progress
 from faceswap.facepack import exams
 from faceswap.facepack.boxes import iou_matrix
 from faceswap.facepack.exams import Question
-from faceswap.facepack.points import outer_eye_distance
 from faceswap.faces.analysis import Analyst, FoundFace
+from faceswap.faces.landmarks import outer_eye_distance
 from faceswap.faces.packs import load_pack
 from faceswap.io.files import atomic_path
 from faceswap.types import Frame, Json

@@ -1,7 +1,7 @@
-"""The 68 points (iBUG order): groups, mirror order, and the indices other annotations give them.
+"""The 68 points (iBUG order): groups, and the indices other annotations give them.
 
 Sources of the index tables: FaceMesh vertices for iBUG points and the FRL template's counterparts
-are the ones delivered with the training data; the mirror order follows from iBUG's numbering.
+are the ones delivered with the training data.
 """
 
 import numpy as np
@@ -18,14 +18,6 @@ EYES = np.arange(36, 48)
 LIPS = np.arange(48, 68)
 INNER = np.arange(17, 68)
 
-_MIRRORED_RUNS = (
-    range(16, -1, -1), range(26, 16, -1), range(27, 31), range(35, 30, -1),
-    (45, 44, 43, 42, 47, 46), (39, 38, 37, 36, 41, 40),
-    range(54, 47, -1), range(59, 54, -1), range(64, 59, -1), range(67, 64, -1),
-)  # fmt: skip
-# MIRROR[i] is the point that lies where i lay once the picture is flipped left to right.
-MIRROR: NDArray[np.int64] = np.array([index for run in _MIRRORED_RUNS for index in run], np.int64)
-
 _MESH_BROWS = (70, 63, 105, 66, 107, 336, 296, 334, 293, 300)
 # The delivered table's ridge (168 6 197 195) is unchecked and misses the stills' truth by 5 to 19 % of the
 # outer-eye distance; these are the nearest vertices there (3 to 5 %).
@@ -41,19 +33,7 @@ MESH_VERTICES: NDArray[np.int64] = np.array(
 )
 
 
-def mirror(points: Points, width: float) -> Points:
-    """(68, 2) points of a picture `width` px wide after flipping it left to right, again in iBUG order."""
-    flipped = points[MIRROR].copy()
-    flipped[:, 0] = width - 1 - flipped[:, 0]
-    return flipped
-
-
 def five_points(points: Points) -> Points:
     """(68, 2) to (5, 2): eye centres, nose tip, mouth corners, image-left first (insightface's order)."""
     eyes = [points[36:42].mean(0), points[42:48].mean(0)]
     return np.stack([*eyes, points[30], points[48], points[54]]).astype(np.float32)
-
-
-def outer_eye_distance(points: Points) -> float:
-    """Distance in px between the outer eye corners 36 and 45, the unit of landmark errors."""
-    return float(np.linalg.norm(points[36] - points[45]))

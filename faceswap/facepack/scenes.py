@@ -12,7 +12,8 @@ from faceswap.facepack.boxes import Boxes, box_from_landmarks
 from faceswap.facepack.cache import FaceCache
 from faceswap.facepack.photometric import as_colour, change_colours, degrade, light_from_side
 from faceswap.facepack.pictures import Picture, mirrored, resize
-from faceswap.facepack.points import INNER, five_points, mirror
+from faceswap.facepack.points import INNER, five_points
+from faceswap.faces.landmarks import mirror_landmarks
 from faceswap.types import Points, Transform
 
 SOURCE_SHARE = {"stills": 0.40, "grey": 0.34, "landmarked": 0.13, "segmented": 0.13}
@@ -117,7 +118,7 @@ class SceneMaker:
         picture, points, _ = self._faces.face(int(random.choice(members)))
         picture = as_colour(picture, random)
         if random.random() < 0.5:
-            picture, points = mirrored(picture), mirror(points, picture.shape[1])
+            picture, points = mirrored(picture), mirror_landmarks(points, picture.shape[1])
         return (change_colours(picture, random) if random.random() < 0.5 else picture), points
 
 

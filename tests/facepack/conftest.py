@@ -8,7 +8,7 @@ import pytest
 
 from faceswap.facepack.cache import FaceCache, read_cache, write_cache
 from faceswap.facepack.labels import Labelled
-from faceswap.facepack.points import MIRROR
+from faceswap.faces.landmarks import FLIP_68
 
 
 def drawn_face(seed: int) -> Labelled:
@@ -18,7 +18,7 @@ def drawn_face(seed: int) -> Labelled:
     half[17:27] += (0, -40)
     half[36:42] = half[36:42] * 0.15 + (-22, -20)
     half[48:] = half[48:] * 0.3 + (0, 28)
-    points = ((half + half[MIRROR] * (-1, 1)) / 2 + 64).astype(np.float32)
+    points = ((half + half[FLIP_68] * (-1, 1)) / 2 + 64).astype(np.float32)
     picture = np.full((128, 128, 3), random.integers(0, 80, 3), np.uint8)
     cv2.circle(picture, (64, 64), 50, random.integers(120, 256, 3).tolist(), -1)
     for x, y in points[17:].astype(int).tolist():

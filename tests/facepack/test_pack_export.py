@@ -72,8 +72,8 @@ def test_the_bundled_pack_finds_a_synthetic_face_and_its_points(demo_clips: Path
     import json
 
     from faceswap.facepack.exams import frames
-    from faceswap.facepack.points import outer_eye_distance
     from faceswap.faces.analysis import Analyst
+    from faceswap.faces.landmarks import outer_eye_distance
     from faceswap.faces.packs import load_pack
 
     truth = json.loads((demo_clips / "actor_b.json").read_text(encoding="utf-8"))["frames"][0]

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from faceswap.facepack.boxes import box_from_landmarks, iou_matrix, suppress
-from faceswap.facepack.points import EYES, LIPS, MESH_POINTS, MESH_VERTICES, MIRROR, five_points, mirror
+from faceswap.facepack.points import EYES, LIPS, MESH_POINTS, MESH_VERTICES, five_points
+from faceswap.faces.landmarks import FLIP_68, mirror_landmarks
 
 
 def face(seed: int = 0) -> np.ndarray:
@@ -14,13 +15,13 @@ def face(seed: int = 0) -> np.ndarray:
     points[36:42] = points[36:42] * 0.1 + (-25, -25)
     points[48:] = points[48:] * 0.1 + (0, 30)
     points[48, 0] = -15
-    flipped = points[MIRROR] * (-1, 1)
+    flipped = points[FLIP_68] * (-1, 1)
     return (((points + flipped) / 2) + 100).astype(np.float32)
 
 
 def test_mirroring_twice_gives_the_points_back() -> None:
     points = np.random.default_rng(1).uniform(0, 200, (68, 2)).astype(np.float32)
-    np.testing.assert_allclose(mirror(mirror(points, 200), 200), points, atol=1e-4)
+    np.testing.assert_allclose(mirror_landmarks(mirror_landmarks(points, 200), 200), points, atol=1e-4)
 
 
 def test_mirroring_swaps_left_and_right_names() -> None:
@@ -40,12 +41,12 @@ def test_mirroring_swaps_left_and_right_names() -> None:
         60: 64,
         57: 57,
     }
-    assert {index: int(MIRROR[index]) for index in pairs} == pairs
-    assert sorted(MIRROR) == list(range(68))
+    assert {index: int(FLIP_68[index]) for index in pairs} == pairs
+    assert sorted(FLIP_68) == list(range(68))
 
 
 def test_five_points_of_a_mirrored_face_keep_image_left_first() -> None:
-    five = five_points(mirror(face(), 200))
+    five = five_points(mirror_landmarks(face(), 200))
     assert five[0, 0] < five[1, 0]
     assert five[3, 0] < five[4, 0]
 
