@@ -15,6 +15,7 @@ from pathlib import Path
 from faceswap.config import StageSettings, option, run_stage
 from faceswap.console import say
 from faceswap.errors import UserError
+from faceswap.io.files import read_json, write_json
 from faceswap.io.images import write_image
 from faceswap.io.storyboard import storyboard
 from faceswap.workspace import assets
@@ -47,7 +48,12 @@ def commands(cfg: Settings) -> list[list[str]]:
 
 def main(cfg: Settings) -> None:
     started = time.monotonic()
+    trained = cfg.workspace / "demo_trained.json"
     for words in commands(cfg):
+        # All other stages see for themselves that nothing is left to do; training could always go on.
+        if words[0] == "stages.train" and trained.is_file() and read_json(trained) == words:
+            say("\nalready trained: for longer, give --train-minutes more")
+            continue
         say(f"\n$ python -m {' '.join(words)}")
         begun = time.monotonic()
         code = subprocess.run([sys.executable, "-m", *words], check=False).returncode
@@ -57,6 +63,8 @@ def main(cfg: Settings) -> None:
             raise UserError(
                 f"the demo ended at {words[0]}", f"exit code {code}", "its message above says what to do"
             )
+        if words[0] == "stages.train":
+            write_json(trained, words)
         say(f"  {words[0]}: {time.monotonic() - begun:.0f} s")
     picture = cfg.workspace / "demo.png"
     clips = {"source": assets() / "demo" / "actor_a.mp4", "destination": assets() / "demo" / "actor_b.mp4"}
