@@ -13,7 +13,7 @@ def stages() -> dict[str, tuple[str, str]]:
         line = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition("\n")[0]
         number, _, rest = line.partition(" ")
         found[path.stem] = (number, rest.partition(": ")[2])
-    return dict(sorted(found.items(), key=lambda item: _order(item[1][0])))
+    return dict(sorted(found.items(), key=lambda item: (_order(item[1][0]), item[0])))
 
 
 def _order(number: str) -> tuple[int, ...]:
