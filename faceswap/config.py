@@ -71,7 +71,7 @@ class StageSettings(BaseSettings):
     @classmethod
     def parse(cls, argv: Sequence[str], doc: str = "") -> Self:
         """Settings from command-line words; raises UserError naming the flag that is wrong."""
-        words, files = _take_files(list(argv), cls)
+        words, files = _take_files(list(argv))
         values: dict[str, Any] = {}
         for file in files:
             values |= _from_file(file, cls)
@@ -150,7 +150,7 @@ def _explain_os_error(error: OSError) -> tuple[str, str, str]:
     return f"the system refused to read or write {error.filename or 'a file'}", str(error), hints[error.errno]
 
 
-def _take_files(words: list[str], cls: type[StageSettings]) -> tuple[list[str], list[Path]]:
+def _take_files(words: list[str]) -> tuple[list[str], list[Path]]:
     """Split `--preset X` and `--config X` off; presets come first, so that a config file wins over them."""
     rest: list[str] = []
     presets: list[Path] = []
@@ -165,12 +165,12 @@ def _take_files(words: list[str], cls: type[StageSettings]) -> tuple[list[str], 
         if not value:
             raise UserError(f"{flag} needs a value", "", f"{flag} {'FILE' if flag == '--config' else 'NAME'}")
         (configs if flag == "--config" else presets).append(
-            Path(value) if flag == "--config" else _preset(value, cls)
+            Path(value) if flag == "--config" else _preset(value)
         )
     return rest, presets + configs
 
 
-def _preset(name: str, cls: type[StageSettings]) -> Path:
+def _preset(name: str) -> Path:
     folder = assets() / "presets"
     path = folder / f"{name}.json"
     if not path.is_file():

@@ -53,13 +53,3 @@ def has_bf16(device: "torch.device") -> bool:
             or getattr(cpu, "_is_amx_tile_supported", bool)()
         )
     return False
-
-
-def quiet_worker() -> None:
-    """Call first in a worker process: one OpenCV thread, and Ctrl-C left to the parent."""
-    import signal
-
-    import cv2
-
-    cv2.setNumThreads(0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

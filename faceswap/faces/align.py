@@ -14,7 +14,7 @@ from faceswap.faces.analysis import Analyst
 from faceswap.faces.extract import CropStyle, align_frames
 from faceswap.faces.packs import BUNDLED, load_pack
 from faceswap.faceset.store import Faceset
-from faceswap.io.files import list_images, read_json, write_json
+from faceswap.io.files import free_folder, list_images, read_json, write_json
 from faceswap.runtime import DeviceName
 from faceswap.types import FaceType, Json, Side
 
@@ -86,7 +86,7 @@ def _settle(cfg: AlignSettings, side: Side, frames: list[Path]) -> None:
     # The same command continues: --again with an unfinished set of the same settings does not start over.
     if not reason and not (cfg.again and log.results and not log.pending(frames)):
         return
-    trash = _free_folder(aligned.with_name("aligned_trash"))
+    trash = free_folder(aligned.with_name("aligned_trash"))
     if not cfg.again:
         hint = f"give the same settings, or add --again: they are moved to {trash}, nothing is deleted"
         raise UserError(f"{aligned} already holds {len(crops)} faces of another alignment", reason, hint)
@@ -111,13 +111,6 @@ def _mismatch(cfg: AlignSettings, side: Side, frames: list[Path], log: AlignLog,
     if changed:
         differing.append(f"{len(changed)} frames have other files by now, as {changed[0]}")
     return "; ".join(differing)
-
-
-def _free_folder(base: Path) -> Path:
-    number = 1
-    while (base / f"{number:03d}").exists():
-        number += 1
-    return base / f"{number:03d}"
 
 
 def _work(

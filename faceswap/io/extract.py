@@ -11,7 +11,7 @@ from faceswap.console import progress_bar, say, warn
 from faceswap.errors import UserError
 from faceswap.io.clips import MARGIN, expected_frames, frame_names
 from faceswap.io.ffmpeg import extract_command, ffmpeg_binary
-from faceswap.io.files import gib, list_images, require_free_space
+from faceswap.io.files import free_folder, gib, list_images, require_free_space
 from faceswap.io.flow import fetched_ahead, ordered_map
 from faceswap.io.images import encode_image, write_image
 from faceswap.io.pipes import Decoder
@@ -73,12 +73,7 @@ def _settle(wanted: Timestamps, folder: Path, again: bool) -> Timestamps | None:
 
 
 def _trash(folder: Path) -> Path:
-    """The next free numbered folder beside `folder` for frames that make way."""
-    base = folder.with_name(f"{folder.name}_trash")
-    number = 1
-    while (base / f"{number:03d}").exists():
-        number += 1
-    return base / f"{number:03d}"
+    return free_folder(folder.with_name(f"{folder.name}_trash"))
 
 
 def _move_away(frames: Sequence[Path], folder: Path) -> None:

@@ -83,6 +83,14 @@ def list_images(folder: Path) -> list[Path]:
     )
 
 
+def free_folder(base: Path) -> Path:
+    """The next numbered folder in `base` that does not exist yet, for what makes way; nothing is created."""
+    number = 1
+    while (base / f"{number:03d}").exists():
+        number += 1
+    return base / f"{number:03d}"
+
+
 def list_names(folder: Path, suffix: str) -> list[str]:
     """Stems of the files in `folder` that end in `suffix`, sorted."""
     return sorted(path.stem for path in folder.glob(f"*{suffix}")) if folder.is_dir() else []
