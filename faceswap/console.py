@@ -1,5 +1,7 @@
 """What a person sees while a stage works: progress with rate and time left, and short lines."""
 
+import shlex
+import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -19,6 +21,12 @@ def say(text: str = "") -> None:
 def warn(text: str) -> None:
     """Print one warning line to standard error without breaking a progress bar."""
     tqdm.write(f"warning: {text}", file=sys.stderr)
+
+
+def command(*words: object) -> str:
+    """What a person types to run `words` after `python -m`, quoted for this system's shell."""
+    line = ["python", "-m", *map(str, words)]
+    return subprocess.list2cmdline(line) if sys.platform == "win32" else shlex.join(line)
 
 
 def progress(items: Iterable[T], label: str, unit: str, total: int | None = None) -> Iterator[T]:

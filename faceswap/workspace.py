@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from faceswap.console import command
 from faceswap.errors import UserError
 from faceswap.types import Side
 
@@ -67,7 +68,7 @@ class Workspace:
             raise UserError(
                 f"no model {name!r} in {self.models}",
                 "found " + (", ".join(names) or "no models"),
-                f"train one first: python -m stages.train --workspace {self.root} --model {name}",
+                f"train one first: {command('stages.train', '--workspace', self.root, '--model', name)}",
             )
         return self.models / name
 

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from faceswap.config import StageSettings, option, run_stage
-from faceswap.console import say
+from faceswap.console import command, say
 from faceswap.errors import UserError
 from faceswap.io.files import read_json, write_json
 from faceswap.io.images import write_image
@@ -54,7 +54,7 @@ def main(cfg: Settings) -> None:
         if words[0] == "stages.train" and trained.is_file() and read_json(trained) == words:
             say("\nalready trained: for longer, give --train-minutes more")
             continue
-        say(f"\n$ python -m {' '.join(words)}")
+        say(f"\n$ {command(*words)}")
         begun = time.monotonic()
         code = subprocess.run([sys.executable, "-m", *words], check=False).returncode
         if code in (130, 143):

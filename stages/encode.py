@@ -9,7 +9,7 @@ are synthetic and by which tool.
 from pathlib import Path
 
 from faceswap.config import StageSettings, option, run_stage
-from faceswap.console import say, warn
+from faceswap.console import command, say, warn
 from faceswap.io.encode import MASK_NOTE, NOTE, encode, find_pictures, find_timing
 from faceswap.io.files import list_images
 
@@ -26,7 +26,7 @@ class Settings(StageSettings):
 def main(cfg: Settings) -> None:
     place = cfg.place
     timing = find_timing(place, cfg.input, cfg.fps)
-    merge = f"python -m stages.merge --workspace {cfg.workspace}"
+    merge = command("stages.merge", "--workspace", cfg.workspace)
     frames = find_pictures(place.merged, timing, merge)
     encode(place.result, frames, timing, quality=cfg.quality, sound=cfg.sound, note=NOTE)
     say(f"{len(frames)} frames in {place.result}")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from faceswap.config import StageSettings, option, run_stage
-from faceswap.console import say
+from faceswap.console import command, say
 from faceswap.errors import UserError
 from faceswap.io.clips import find_clips
 from faceswap.io.extract import extract
@@ -37,7 +37,7 @@ def main(cfg: Settings) -> None:
     # Replaying the settings should find the frames, not move them away.
     cfg.model_copy(update={"again": False}).save(folder / "extract_dst.json")
     say(f"{len(made.frames)} frames in {folder}")
-    say(f"next: python -m stages.align_dst --workspace {cfg.workspace}")
+    say(f"next: {command('stages.align_dst', '--workspace', cfg.workspace)}")
 
 
 if __name__ == "__main__":

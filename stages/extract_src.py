@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from faceswap.config import StageSettings, option, run_stage
-from faceswap.console import say
+from faceswap.console import command, say
 from faceswap.io.clips import find_clips
 from faceswap.io.extract import extract
 from faceswap.io.timestamps import Choice
@@ -33,7 +33,7 @@ def main(cfg: Settings) -> None:
     cfg.model_copy(update={"again": False}).save(folder / "extract_src.json")
     clips = f" of {len(made.clips)} clips" if len(made.clips) > 1 else ""
     say(f"{len(made.frames)} frames{clips} in {folder}")
-    say(f"next: python -m stages.align_src --workspace {cfg.workspace}")
+    say(f"next: {command('stages.align_src', '--workspace', cfg.workspace)}")
 
 
 if __name__ == "__main__":

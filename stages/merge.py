@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 from faceswap.config import StageSettings, option, run_stage
-from faceswap.console import say, warn
+from faceswap.console import command, say, warn
 from faceswap.errors import UserError
 from faceswap.faceset.store import Faceset
 from faceswap.merge.plan import fingerprint, plan
@@ -77,14 +77,16 @@ def report(summary: Summary, already: int, cfg: Settings) -> None:
     merged = f"{summary.merged} frames merged ({summary.faces} faces)"
     say(f"{merged}, {summary.without_face} without a face passed on, {already} were there already")
     if not summary.damaged:
-        say(f"merged frames in {cfg.place.merged}\nnext: python -m stages.encode --workspace {cfg.workspace}")
+        say(f"merged frames in {cfg.place.merged}")
+        say(f"next: {command('stages.encode', '--workspace', cfg.workspace)}")
         return
     for damage in summary.damaged:
         warn(f"{damage.path.name}: {damage.reason}")
     raise UserError(
         f"{len(summary.damaged)} frames could not be read and are missing in {cfg.place.merged}",
         "all others are merged; the damaged ones are named above",
-        f"move them away, type python -m stages.extract_dst --workspace {cfg.workspace} to get them again, "
+        f"move them away, type {command('stages.extract_dst', '--workspace', cfg.workspace)} to get them "
+        "again, "
         "then merge again: it continues",
     )
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from faceswap.config import FaceTypeOption, StageSettings, option, run_stage
-from faceswap.console import say, warn
+from faceswap.console import command, say, warn
 from faceswap.faceset.store import Faceset
 from faceswap.io import checkpoint
 from faceswap.io.files import read_json
@@ -84,7 +84,7 @@ def main(cfg: Settings) -> None:
         return
     train(cfg, run, device, [load(faceset, side, run) for side, faceset in zip(Side, facesets, strict=True)])
     say(f"trained to iteration {run.iteration}; look at {folder / 'preview.png'}")
-    say(f"next: python -m stages.merge --workspace {cfg.workspace} --model {folder.name}")
+    say(f"next: {command('stages.merge', '--workspace', cfg.workspace, '--model', folder.name)}")
 
 
 def train(cfg: Settings, run: Run, device: torch.device, samples: list[SampleStore]) -> None:

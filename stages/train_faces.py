@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from faceswap.config import StageSettings, option, run_stage
-from faceswap.console import say
+from faceswap.console import command, say
 from faceswap.errors import UserError
 from faceswap.io.files import write_json
 from faceswap.workspace import assets
@@ -52,7 +52,7 @@ def main(cfg: Settings) -> None:
     for part in ("finder", "landmarks") if cfg.part == "both" else (cfg.part,):
         make(part, faces, cfg.work, cfg.output, schedule)
     cfg.save(cfg.work / "train_faces.json")
-    say(f"next: python -m stages.train_faces --data {cfg.data} --measure")
+    say(f"next: {command('stages.train_faces', '--data', cfg.data, '--measure')}")
 
 
 def _measure(cfg: Settings) -> None:

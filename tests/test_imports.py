@@ -13,7 +13,7 @@ REPOSITORY = Path(__file__).parent.parent
 # A module may import from its own layer only what ALLOWED names, and anything from lower layers.
 LAYERS = [
     {"types", "errors"},
-    {"config", "workspace", "console", "runtime", "io"},
+    {"config", "workspace", "console", "runtime", "stopping", "io"},
     {
         "models",
         "color",
@@ -22,7 +22,6 @@ LAYERS = [
         "faces.template",
         "faces.warp",
         "train.losses",
-        "train.stopping",
         "merge.compose",
         "merge.masks",
         "merge.settings",

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from faceswap.console import progress_bar
 from faceswap.facepack.state import State, load_state, save_state
 from faceswap.facepack.tasks import Task
-from faceswap.train.stopping import StopRequest
+from faceswap.stopping import StopRequest
 
 _WARM_UP = 0.02
 _LAST_RATE = 0.01

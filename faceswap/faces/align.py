@@ -7,7 +7,7 @@ from typing import Literal
 import cv2
 
 from faceswap.config import FaceTypeOption, StageSettings, option
-from faceswap.console import progress_bar, say, warn
+from faceswap.console import command, progress_bar, say, warn
 from faceswap.errors import UserError
 from faceswap.faces.alignlog import AlignLog
 from faceswap.faces.analysis import Analyst
@@ -72,7 +72,7 @@ def _frames(cfg: AlignSettings, side: Side) -> list[Path]:
         else:
             frames[path.stem] = path
     if not frames:
-        hint = f"extract them first: python -m stages.extract_{side} --workspace {cfg.workspace}"
+        hint = f"extract them first: {command(f'stages.extract_{side}', '--workspace', cfg.workspace)}"
         raise UserError(f"no frames in {folder}", "" if folder.is_dir() else "there is no such folder", hint)
     return list(frames.values())
 
@@ -148,7 +148,7 @@ def _tell(cfg: AlignSettings, side: Side, summary: Json) -> None:
     left = len(Faceset.open(aligned).faces)
     say(f"{left} crops in {aligned}")
     following = "align_dst" if side is Side.SRC else "train"
-    say(f"next: python -m stages.{following} --workspace {cfg.workspace}")
+    say(f"next: {command(f'stages.{following}', '--workspace', cfg.workspace)}")
 
 
 def _some(names: list[str]) -> str:

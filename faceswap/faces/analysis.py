@@ -13,7 +13,8 @@ from faceswap.faces.finding import TURNS, area, find_boxes, run_finder, shrink
 from faceswap.faces.geometry import apply_transform, crop_transform, fit_similarity
 from faceswap.faces.packs import Pack
 from faceswap.faces.placing import Placed, place
-from faceswap.faces.warp import as_uint8, cut_crop
+from faceswap.faces.warp import cut_crop
+from faceswap.io.images import as_uint8
 from faceswap.types import FaceType, Frame, Points
 
 # Least score of a box that is worth a second look, and how many such boxes get one at each turn.

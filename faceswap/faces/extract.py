@@ -13,11 +13,11 @@ import numpy as np
 from faceswap.faces.analysis import Analyst, FoundFace
 from faceswap.faces.debug import draw_faces
 from faceswap.faces.geometry import crop_transform
-from faceswap.faces.warp import as_uint8, cut_crop
+from faceswap.faces.warp import cut_crop
 from faceswap.faceset.metadata import FaceMeta
 from faceswap.faceset.store import write_face
 from faceswap.io.flow import ordered_map
-from faceswap.io.images import DamagedImage, read_image, write_image
+from faceswap.io.images import DamagedImage, as_uint8, read_image, write_image
 from faceswap.types import FaceType, Side, Transform
 
 _DEBUG_QUALITY = 50

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from faceswap.facepack.boxes import Boxes
 from faceswap.faces.geometry import apply_transform, compose_transforms
 from faceswap.faces.packs import Pack
-from faceswap.faces.warp import as_uint8
+from faceswap.io.images import as_uint8
 from faceswap.types import Frame, Transform
 
 # The finder sees the frame with this longer side; small frames are enlarged at most twofold.

@@ -21,7 +21,8 @@ from faceswap.facepack.boxes import Boxes, box_from_landmarks
 from faceswap.faces.geometry import apply_transform, invert_transform
 from faceswap.faces.landmarks import outer_eye_distance
 from faceswap.faces.packs import Pack
-from faceswap.faces.warp import as_uint8, cut_crop
+from faceswap.faces.warp import cut_crop
+from faceswap.io.images import as_uint8
 from faceswap.types import Frame, Points
 
 _MOST_UNREST = 0.05

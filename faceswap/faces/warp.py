@@ -29,11 +29,3 @@ def cut_crop(frame: Frame, frame_to_face: Transform, size_px: int) -> Frame:
         crop = cv2.resize(crop, (size_px, size_px), interpolation=cv2.INTER_AREA)
     cut: Frame = crop
     return cut
-
-
-def as_uint8(frame: Frame) -> Frame:
-    """A frame of 8 or 16 bits with 8, rounded."""
-    if frame.dtype == np.uint8:
-        return frame
-    narrowed: Frame = cv2.convertScaleAbs(frame, alpha=1 / 257)
-    return narrowed

@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from faceswap.faces.warp import as_uint8
 from faceswap.faceset.store import Faceset, read_face
+from faceswap.io.images import as_uint8
 from faceswap.types import Frame
 
 

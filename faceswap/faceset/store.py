@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from faceswap.console import warn
+from faceswap.console import command, warn
 from faceswap.errors import UserError
 from faceswap.faceset import carrier
 from faceswap.faceset.index import Index
@@ -115,4 +115,4 @@ class Faceset:
 
 def _how_to_fill(folder: Path) -> str:
     side = "dst" if folder.parent.name == "data_dst" else "src"
-    return f"fill it: python -m stages.align_{side} --workspace {folder.parent.parent}"
+    return f"fill it: {command(f'stages.align_{side}', '--workspace', folder.parent.parent)}"

@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-import numpy as np
 
 from faceswap import __version__
-from faceswap.console import progress, say, warn
+from faceswap.console import command, progress, say, warn
 from faceswap.errors import UserError
 from faceswap.io.ffmpeg import audio_mode, encode_command, ffmpeg_binary
 from faceswap.io.files import atomic_path, list_images
 from faceswap.io.flow import ordered_map
-from faceswap.io.images import DamagedImage, read_image
+from faceswap.io.images import DamagedImage, as_uint8, read_image
 from faceswap.io.pipes import Encoder
 from faceswap.io.timestamps import read_timestamps
 from faceswap.io.video import Clip, Color, fingerprint, probe
@@ -50,7 +49,7 @@ def find_timing(place: Workspace, given: Path | None, fps: float | None) -> Timi
     if record is None:
         return _even_timing(place, given, fps)
     if not record.complete:
-        hint = f"finish it: python -m stages.extract_dst --workspace {place.root}"
+        hint = f"finish it: {command('stages.extract_dst', '--workspace', place.root)}"
         raise UserError("the extraction of dst's frames was not finished", "", hint)
     frames = tuple((Path(frame.name).stem, frame.time_s) for frame in record.frames)
     dst = _clip_of(record.clips[0], place, given)
@@ -61,7 +60,7 @@ def _even_timing(place: Workspace, given: Path | None, fps: float | None) -> Tim
     """For frames that came without times, as in a workspace of DeepFaceLab."""
     stems = [path.stem for path in list_images(place.frames(Side.DST)) or list_images(place.merged)]
     if not stems:
-        hint = f"type: python -m stages.extract_dst --workspace {place.root}"
+        hint = f"type: {command('stages.extract_dst', '--workspace', place.root)}"
         raise UserError(f"no frames in {place.frames(Side.DST)}", "", hint)
     beside = sorted(path for path in place.root.glob(f"{place.clip_stem(Side.DST).name}.*") if path.is_file())
     clip = probe(given or beside[0]) if given or beside else None
@@ -156,13 +155,10 @@ def _timed(
 def _read(path: Path) -> Frame:
     """One picture as RGB uint8; H.264 in yuv420p holds 8 bits, so deeper frames are rounded to them."""
     try:
-        frame = read_image(path)
+        return as_uint8(read_image(path))
     except DamagedImage as error:
         hint = "delete it and merge again: the merge only makes what is missing"
         raise UserError(f"{path} is damaged", error.reason, hint) from None
-    if frame.dtype == np.uint16:
-        return ((frame.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return frame
 
 
 def _padded(frame: Frame) -> Frame:

@@ -57,6 +57,14 @@ def encode_image(suffix: str, frame: Frame, quality: int = 95, compression: int 
     return _encode(suffix, cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), quality, compression)
 
 
+def as_uint8(frame: Frame) -> Frame:
+    """A frame of 8 or 16 bits with 8, rounded."""
+    if frame.dtype == np.uint8:
+        return frame
+    narrowed: Frame = cv2.convertScaleAbs(frame, alpha=1 / 257)
+    return narrowed
+
+
 def read_mask(path: Path) -> Mask:
     """Read a mask (H, W) float32 in [0, 1]; 8- and 16-bit files, colour is reduced to grey."""
     grey = _decode(path.read_bytes(), path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)

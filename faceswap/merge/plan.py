@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from faceswap.console import warn
+from faceswap.console import command, warn
 from faceswap.errors import UserError
 from faceswap.faceset.store import Faceset
 from faceswap.io.files import list_images
@@ -47,7 +47,7 @@ def plan(frames: Path, faceset: Faceset, model: str, settings: MergeSettings) ->
     lost = sorted(by_frame.keys() - stems)
     if len(lost) == len(by_frame):
         found = f"its faces come from frames such as {lost[0]}; the frames are such as {paths[0].stem}"
-        hint = f"align these frames: python -m stages.align_dst --workspace {frames.parent}"
+        hint = f"align these frames: {command('stages.align_dst', '--workspace', frames.parent)}"
         raise UserError(f"no face in {faceset.folder} belongs to a frame in {frames}", found, hint)
     if lost:
         warn(f"{len(lost)} frames that faces come from are missing in {frames}, the first is {lost[0]}")

@@ -10,12 +10,12 @@ from statistics import median
 from faceswap.console import progress_bar, say
 from faceswap.errors import UserError
 from faceswap.io.images import write_image
+from faceswap.stopping import StopRequest
 from faceswap.train.batches import Batch, Batches
 from faceswap.train.history import History
 from faceswap.train.preview import contact_sheet, loss_plot
 from faceswap.train.run import Run
 from faceswap.train.steps import Losses, TrainStep
-from faceswap.train.stopping import StopRequest
 
 PREVIEW_ROWS = 4
 
