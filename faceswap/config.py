@@ -5,7 +5,7 @@ Order of strength: default < `--preset NAME` < `--config FILE` < flag. pydantic-
 
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias, TypeVar
 
@@ -123,6 +123,19 @@ def run_stage(settings: type[S], main: Callable[[S], None], doc: str | None) -> 
     except KeyboardInterrupt:
         print("\ninterrupted; the same command continues", file=sys.stderr)
         sys.exit(130)
+
+
+def run_actions(actions: Mapping[str, tuple[type[Any], Callable[[Any], None]]], doc: str | None) -> None:
+    """Run the action of a stage that its first word names, each with settings of its own."""
+    word = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if word in ("-h", "--help"):
+        print(f"{doc}\nactions: {', '.join(actions)}; ACTION --help tells what each takes")
+        return
+    if word not in actions:
+        _fail(UserError(f"there is no action {word!r}", f"there are {', '.join(actions)}", "type --help"))
+    del sys.argv[1]
+    settings, main = actions[word]
+    run_stage(settings, main, main.__doc__)
 
 
 def _stop(*_: object) -> None:

@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from faceswap.errors import UserError
-from faceswap.io.files import sha256
+from faceswap.io.files import current_umask, sha256
 from faceswap.types import Json
 
 SCHEMA = 1
@@ -167,6 +167,8 @@ def _write_part(file: Path, tensors: Mapping[str, Tensor]) -> None:
         seen.add(plain.untyped_storage().data_ptr())
     try:
         save_file(owned, file)
+        # The writer makes private files; a model should be as readable as any file the user makes.
+        file.chmod(0o666 & ~current_umask())
     except SafetensorError as error:
         # It hides the system's error number in its text; the stage explains numbers, not texts.
         number = re.search(r"os error (\d+)", str(error))

@@ -1,7 +1,7 @@
 """Work that overlaps: the next item is fetched, and several are worked on, while one is used."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -24,7 +24,7 @@ def fetched_ahead(items: Iterable[T]) -> Iterator[T]:
             yield item  # type: ignore[misc]
 
 
-def ordered_map(work: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
+def ordered_map(work: Callable[[T], R], items: Iterable[T], workers: int) -> Generator[R, None, None]:
     """Yield `work(item)` in the order of `items`, worked on by threads, at most `workers` + 1 under way.
 
     Memory is therefore the same for ten items and ten thousand. When the consumer stops or work raises,

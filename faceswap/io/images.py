@@ -5,6 +5,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from faceswap.errors import UserError
 from faceswap.io.files import write_bytes
@@ -57,11 +58,11 @@ def encode_image(suffix: str, frame: Frame, quality: int = 95, compression: int 
     return _encode(suffix, cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), quality, compression)
 
 
-def as_uint8(frame: Frame) -> Frame:
+def as_uint8(frame: Frame) -> NDArray[np.uint8]:
     """A frame of 8 or 16 bits with 8, rounded."""
     if frame.dtype == np.uint8:
-        return frame
-    narrowed: Frame = cv2.convertScaleAbs(frame, alpha=1 / 257)
+        return frame.view(np.uint8)
+    narrowed: NDArray[np.uint8] = cv2.convertScaleAbs(frame, alpha=1 / 257)
     return narrowed
 
 
