@@ -125,8 +125,8 @@ def run_stage(settings: type[S], main: Callable[[S], None], doc: str | None) -> 
         sys.exit(130)
 
 
-def run_actions(actions: Mapping[str, tuple[type[Any], Callable[[Any], None]]], doc: str | None) -> None:
-    """Run the action of a stage that its first word names, each with settings of its own."""
+def run_actions(actions: Mapping[str, tuple[Any, Callable[[Any], None]]], doc: str | None) -> None:
+    """Run the action of a stage that its first word names, each with a settings class of its own."""
     word = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if word in ("-h", "--help"):
         print(f"{doc}\nactions: {', '.join(actions)}; ACTION --help tells what each takes")

@@ -1,0 +1,106 @@
+"""Where the detector looks: its own patch map, Grad-CAM, attention rollout, and how faithful each is.
+
+Only the patch map has a truth to be held against (the mask of the swap). Attention alone is known to be close
+to a random attribution (Wu et al. 2024, SaCo), so every map comes with its deletion figure.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from faceswap.detector.model import FAKE, Detector, Judged, VitDetector, to_pixels
+
+Map = NDArray[np.float32]
+
+
+def patch_map(detector: Detector, pixels: Tensor) -> Tensor:
+    """(B, G, G) in [0, 1]: how foreign the patch head finds every patch."""
+    with torch.inference_mode():
+        judged: Judged = detector(pixels)
+    return judged.patch_logits.sigmoid()
+
+
+def grad_cam(detector: Detector, pixels: Tensor) -> Tensor:
+    """(B, G, G) in [0, 1]: Grad-CAM (Selvaraju et al. 2017) of fake against real.
+
+    Its feature maps are the patch tokens that enter the last attention; a channel's weight is its mean
+    gradient.
+    """
+    kept: list[Tensor] = []
+
+    def keep(_: nn.Module, __: Any, output: Tensor) -> Tensor:
+        kept.append(output.detach().requires_grad_())
+        return kept[-1]
+
+    hook = detector.cam_layer.register_forward_hook(keep)
+    try:
+        with torch.enable_grad():
+            logits = detector(pixels).logits
+            (gradient,) = torch.autograd.grad((logits[:, FAKE] - logits[:, 1 - FAKE]).sum(), kept[0])
+    finally:
+        hook.remove()
+    weights = gradient[:, 1:].mean(dim=1, keepdim=True)
+    cam = (weights * kept[0].detach()[:, 1:]).sum(dim=-1).clamp_min(0)
+    return _scaled(cam, detector.grid)
+
+
+def rollout(detector: VitDetector, pixels: Tensor) -> Tensor:
+    """(B, G, G) in [0, 1]: attention rollout (Abnar & Zuidema 2020) from the class token; of no one class."""
+    classifier = detector.classifier
+    before = classifier.config._attn_implementation
+    # The fused attention never forms the matrix that is asked for here.
+    classifier.set_attn_implementation("eager")
+    try:
+        with torch.inference_mode():
+            attentions = classifier(pixels, output_attentions=True).attentions
+    finally:
+        classifier.set_attn_implementation(before)
+    tokens = attentions[0].shape[-1]
+    flow = torch.eye(tokens, device=pixels.device).expand(len(pixels), -1, -1)
+    for attention in attentions:
+        # Half of every block's output is its own input, through the shortcut.
+        flow = (0.5 * attention.mean(dim=1) + 0.5 * torch.eye(tokens, device=pixels.device)) @ flow
+    return _scaled(flow[:, 0, 1:], detector.grid)
+
+
+def explain(detector: Detector, crops: NDArray[np.uint8]) -> dict[str, Map]:
+    """The maps (B, G, G) of every method for crops (B, S, S, 3) uint8 of the detector's size.
+
+    Rollout follows one row of tokens through all blocks, which only the plain ViT has.
+    """
+    device = next(detector.parameters()).device
+    pixels = to_pixels(torch.from_numpy(crops).to(device))
+    maps = {"patches": patch_map(detector, pixels), "grad-cam": grad_cam(detector, pixels)}
+    if isinstance(detector, VitDetector):
+        maps["rollout"] = rollout(detector, pixels)
+    return {name: found.cpu().numpy() for name, found in maps.items()}
+
+
+@torch.inference_mode()
+def deletion(detector: Detector, crops: NDArray[np.uint8], maps: Map, steps: int = 8) -> NDArray[np.float32]:
+    """(steps + 1,) mean P(fake) while the patches a map points at are greyed out, most pointed-at first.
+
+    A faithful map makes it fall fast (Petsiuk et al. 2018). Half of the patches are gone at the end.
+    """
+    device = next(detector.parameters()).device
+    pixels = to_pixels(torch.from_numpy(crops).to(device))
+    patches = detector.grid**2
+    order = torch.from_numpy(np.ascontiguousarray(maps)).to(device).flatten(1).argsort(dim=1, descending=True)
+    side = detector.input_px // detector.grid
+    curve = []
+    for step in range(steps + 1):
+        gone = order[:, : round(step / steps * patches / 2)]
+        keep = torch.ones(len(pixels), patches, device=device).scatter_(1, gone, 0.0)
+        grid = keep.reshape(-1, 1, detector.grid, detector.grid)
+        shown = pixels * grid.repeat_interleave(side, 2).repeat_interleave(side, 3)
+        curve.append(float(detector(shown).logits.softmax(dim=1)[:, FAKE].mean()))
+    return np.array(curve, np.float32)
+
+
+def _scaled(flat: Tensor, grid: int) -> Tensor:
+    """(B, G²) ≥ 0 -> (B, G, G) with the largest of each at 1."""
+    peak = flat.amax(dim=1, keepdim=True).clamp_min(torch.finfo(flat.dtype).tiny)
+    return (flat / peak).reshape(-1, grid, grid)

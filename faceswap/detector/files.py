@@ -1,0 +1,165 @@
+"""A detector's folder: transformers' own files, and beside them what transformers does not know.
+
+config.json, model.safetensors, preprocessor_config.json   AutoModelForImageClassification, AutoImageProcessor
+patch_head.safetensors                                      the patch head
+detector.json                                               temperature, thresholds, training manifest, hashes
+"""
+
+import copy
+import shutil
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from transformers import AutoConfig, AutoModelForImageClassification, CvtConfig, ViTConfig, ViTImageProcessor
+from transformers.utils import logging
+
+from faceswap.detector.model import LABELS, PIXEL_MEAN, PIXEL_STD, CvtDetector, VitDetector, from_config
+from faceswap.errors import UserError
+from faceswap.io.files import read_json, sha256, write_json
+
+# Its own bars over files of a few megabytes say nothing to our users.
+logging.disable_progress_bar()
+
+SCHEMA = 1
+CONFIG, WEIGHTS, PROCESSOR = "config.json", "model.safetensors", "preprocessor_config.json"
+PATCH_HEAD, CARD = "patch_head.safetensors", "detector.json"
+
+# The families that transformers can open; the control is compared with and never saved.
+Shipped: TypeAlias = VitDetector | CvtDetector
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known about a trained detector besides its weights.
+
+    temperature divides the logits before the softmax. thresholds: P(fake) from which a crop is called fake,
+    by the false-positive rate promised on validation reals, `{"0.05": 0.83}`. seen: SHA-256 of every
+    training and validation file, by which a self-test knows material that the detector has seen.
+    """
+
+    temperature: float = 1.0
+    thresholds: dict[str, float] = field(default_factory=dict)
+    face_type: str = "whole"
+    training: dict[str, Any] = field(default_factory=dict)
+    figures: dict[str, Any] = field(default_factory=dict)
+    seen: tuple[str, ...] = ()
+
+
+def save_detector(folder: Path, detector: Shipped, card: Card, half: bool = True) -> None:
+    """Write the detector to `folder`, replacing one that is there only when the new one is complete.
+
+    half: weights in float16, half the size; they are computed in float32 again after loading.
+    """
+    staging = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(staging, ignore_errors=True)
+    dtype = torch.float16 if half else torch.float32
+    # A copy, because the one that is saved may go on training, in its own precision.
+    copy.deepcopy(detector.classifier).cpu().to(dtype).save_pretrained(staging)
+    head = {name: value.to("cpu", dtype) for name, value in detector.patch_head.state_dict().items()}
+    save_file(head, staging / PATCH_HEAD)
+    size = {"height": detector.input_px, "width": detector.input_px}
+    mean, std = [PIXEL_MEAN] * 3, [PIXEL_STD] * 3
+    ViTImageProcessor(size=size, image_mean=mean, image_std=std).save_pretrained(staging)
+    hashes = {name: sha256(staging / name) for name in (CONFIG, WEIGHTS, PATCH_HEAD)}
+    write_json(staging / CARD, {"schema": SCHEMA, **asdict(card), "files": hashes})
+    _put_in_place(staging, folder)
+
+
+def write_card(folder: Path, card: Card) -> None:
+    """Replace the card of a saved detector; its weights stay."""
+    files = read_json(folder / CARD)["files"]
+    write_json(folder / CARD, {"schema": SCHEMA, **asdict(card), "files": files})
+
+
+def load_detector(folder: Path) -> tuple[Shipped, Card]:
+    """The detector of `folder` in float32 on the CPU, in evaluation mode.
+
+    Raises UserError for a folder that is none, whose labels are in another order, that lacks a file, whose
+    weights do not fit or do not match their hash: nothing is ever initialised anew in silence.
+    """
+    if not (folder / CONFIG).is_file():
+        found = "no such folder" if not folder.is_dir() else f"no {CONFIG} in it"
+        raise UserError(f"{folder} is no detector", found, "name one that stages.detector train has made")
+    missing = [name for name in (WEIGHTS, PROCESSOR, PATCH_HEAD, CARD) if not (folder / name).is_file()]
+    if missing:
+        raise UserError(f"the detector {folder} is incomplete", f"no {', '.join(missing)}", "copy it again")
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    if not isinstance(config, ViTConfig | CvtConfig):
+        raise UserError(f"{folder} is a {config.model_type}", "", "only vit and cvt can be judged with")
+    labels = {int(index): str(name) for index, name in config.id2label.items()}
+    if {index: name.lower() for index, name in labels.items()} != {i: n.lower() for i, n in LABELS.items()}:
+        raise UserError(
+            f"the labels of {folder} are not {LABELS}",
+            f"found {labels}",
+            f"set id2label in its {CONFIG} to what its outputs mean; which is which is never guessed",
+        )
+    card = _read_card(folder)
+    detector = from_config(config)
+    _load(detector.classifier, folder / WEIGHTS, from_pretrained(folder))
+    _load(detector.patch_head, folder / PATCH_HEAD, _tensors(folder / PATCH_HEAD))
+    return detector.float().eval(), card
+
+
+def from_pretrained(folder: Path) -> dict[str, torch.Tensor]:
+    """The classifier's weights by our names from files that may carry an older transformers' names.
+
+    Raises UserError when any encoder weight is missing or of another shape.
+    """
+    _tensors(folder / WEIGHTS)
+    model, report = AutoModelForImageClassification.from_pretrained(
+        folder, output_loading_info=True, dtype=torch.float32, local_files_only=True
+    )
+    lost = sorted({*report["missing_keys"], *(str(key) for key in report["mismatched_keys"])})
+    lost = [name for name in lost if not name.startswith("classifier.")]
+    if lost:
+        raise UserError(
+            f"the weights of {folder} do not fit its {CONFIG}",
+            f"{len(lost)} of them are missing or of another shape, first {lost[0]}",
+            "name a ViT whose weights all load: a half-loaded one would be trained from random weights",
+        )
+    weights: dict[str, torch.Tensor] = model.state_dict()
+    return weights
+
+
+def _load(module: torch.nn.Module, path: Path, tensors: dict[str, torch.Tensor]) -> None:
+    try:
+        module.load_state_dict({name: value.float() for name, value in tensors.items()})
+    except RuntimeError as error:
+        found = str(error).splitlines()[-1].strip()
+        raise UserError(f"{path} does not fit its {CONFIG}", found, "copy the folder again") from None
+
+
+def _tensors(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path} is damaged", str(error), "copy the folder again") from None
+
+
+def _read_card(folder: Path) -> Card:
+    content = read_json(folder / CARD)
+    if not isinstance(content, dict) or "files" not in content:
+        raise UserError(f"{folder / CARD} is no detector's card", "", "copy the folder again")
+    if content.get("schema", 0) > SCHEMA:
+        raise UserError(f"{folder} was written by a newer version", f"schema {content['schema']}", "update")
+    for name, stated in content["files"].items():
+        if sha256(folder / name) != stated:
+            raise UserError(
+                f"{folder / name} has changed", "its hash is not the card's", "copy the folder again"
+            )
+    known = {name: content[name] for name in Card.__dataclass_fields__ if name in content}
+    card = Card(**known)
+    return replace(card, seen=tuple(card.seen))
+
+
+def _put_in_place(staging: Path, folder: Path) -> None:
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    staging.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,147 @@
+"""A detector from a set: draw pairs, train, keep the best, calibrate, write it down."""
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from faceswap.console import say
+from faceswap.detector.evaluation import Calibrated, Scored, aucs, report, score
+from faceswap.detector.fakes import MANIPULATIONS
+from faceswap.detector.files import Card, Shipped, load_detector, save_detector, write_card
+from faceswap.detector.gather import FACE_TYPE
+from faceswap.detector.judge import Judge
+from faceswap.detector.manifest import Item, manifest_hash, read_manifest, require_unchanged
+from faceswap.detector.model import Detector, DetectorSpec, build
+from faceswap.detector.recipe import Recipe
+from faceswap.detector.samples import PairSource
+from faceswap.detector.steps import DetectorStep
+from faceswap.detector.training import DetectorTraining, Schedule
+from faceswap.errors import UserError
+from faceswap.io.files import write_json
+
+# Validation and exams draw from their own streams, whatever the training's seed.
+VALIDATION_SEED, EXAM_SEED = 7_000, 8_000
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """An opened set: who may be drawn from where. The test split is only handed out by `exam`."""
+
+    folder: Path
+    items: tuple[Item, ...]
+
+    @classmethod
+    def open(cls, folder: Path) -> "Material":
+        """Raises UserError for a set that is missing, leaks people or whose files have changed."""
+        items = read_manifest(folder)
+        require_unchanged(folder, items)
+        return cls(folder, tuple(items))
+
+    @property
+    def manipulations(self) -> tuple[str, ...]:
+        """All that can be drawn: made on the fly, and stored in every split."""
+        stored = {item.manipulation for item in self.items if item.is_fake}
+        return (*MANIPULATIONS, *sorted(stored))
+
+    def source(self, split: str, manipulations: tuple[str, ...], out_px: int) -> PairSource:
+        """Pairs of one split; manipulations that the split has no stored swaps of are left out, and said."""
+        items = [item for item in self.items if item.split == split]
+        there = {*MANIPULATIONS, *(item.manipulation for item in items if item.is_fake)}
+        missing = [name for name in manipulations if name not in there]
+        if missing:
+            say(f"no {', '.join(missing)} among the people of {split}")
+        return PairSource(self.folder, items, tuple(n for n in manipulations if n in there), out_px)
+
+    def seen(self) -> tuple[str, ...]:
+        """The hashes of every file of train and val."""
+        return tuple(sorted(item.sha256 for item in self.items if item.split != "test"))
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a detector is trained on a set. leave_out: a manipulation that training never sees."""
+
+    spec: DetectorSpec
+    recipe: Recipe
+    schedule: Schedule
+    exam_pairs: int = 200
+    leave_out: str | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A finished training: the folder of the detector that was best on validation, and the last one itself.
+
+    The control has no folder: it is compared with, never shipped.
+    """
+
+    best: Path
+    last: Detector
+
+
+def fit(material: Material, folder: Path, how: Fit, device: torch.device, dtype: torch.dtype) -> Fitted:
+    """Train in `folder`, new or continued. UserError where nobody knows the manipulation to leave out."""
+    if how.leave_out is not None and how.leave_out not in material.manipulations:
+        known = ", ".join(material.manipulations)
+        raise UserError(f"no manipulation {how.leave_out!r} to leave out", f"there are {known}")
+    kinds = tuple(name for name in material.manipulations if name != how.leave_out)
+    train = material.source("train", kinds, how.spec.input_px)
+    val = material.source("val", kinds, how.spec.input_px)
+    step = DetectorStep(build(how.spec, how.seed), how.recipe, device, dtype, how.seed)
+    best = folder / "best"
+
+    def judged(step: DetectorStep) -> Scored:
+        return score(Judge(step.mean, 1.0, device, dtype), val, how.exam_pairs, VALIDATION_SEED)
+
+    def keep(step: DetectorStep, figures: dict[str, float]) -> None:
+        calibrated = Calibrated.on(judged(step))
+        card = Card(
+            temperature=calibrated.temperature,
+            thresholds=dict(calibrated.thresholds),
+            face_type=str(FACE_TYPE),
+            training=_provenance(material, how, training),
+            figures={"validation": figures},
+            seen=material.seen(),
+        )
+        if isinstance(step.mean, Shipped):
+            save_detector(best, step.mean, card)
+        else:
+            write_json(folder / "control.json", asdict(card))
+
+    training = DetectorTraining(
+        folder, step, lambda index: train.batch(how.recipe.pairs, how.seed, index), how.schedule,
+        lambda step: aucs(judged(step)), keep,
+    )  # fmt: skip
+    training.run()
+    return Fitted(best, step.mean.eval())
+
+
+def evaluate(
+    material: Material, folder: Path, split: str, pairs: int, device: torch.device, dtype: torch.dtype
+) -> dict[str, Any]:
+    """Examine the detector of `folder` on a split's people, with every manipulation; kept in its card."""
+    detector, card = load_detector(folder)
+    judge = Judge(detector, card.temperature, device, dtype)
+    source = material.source(split, material.manipulations, detector.input_px)
+    scored = score(judge, source, pairs, EXAM_SEED)
+    found = report(scored, Calibrated(card.temperature, card.thresholds), EXAM_SEED)
+    write_card(folder, replace(card, figures=card.figures | {split: found}))
+    return found
+
+
+def _provenance(material: Material, how: Fit, training: DetectorTraining) -> dict[str, Any]:
+    sets = {item.dataset: item.licence for item in material.items if item.split == "train"}
+    return {
+        "recipe": asdict(how.recipe),
+        "spec": asdict(how.spec),
+        "left_out": how.leave_out,
+        "manifest": manifest_hash(material.items),
+        "data": sets,
+        "iterations": training.iteration,
+        "pictures": training.iteration * 2 * how.recipe.pairs,
+        "seconds": round(training.seconds, 1),
+        "seed": how.seed,
+    }

@@ -1,0 +1,137 @@
+"""Batches for the detector: pairs of a real crop and a fake of the same frame, under one and the same tail.
+
+Everything a batch holds follows from the seed and the iteration, so that a stopped training continues
+with the batches it would have had.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceswap.detector.degrade import apply_tail, apply_tail_to_mask, draw_tail
+from faceswap.detector.fakes import MANIPULATIONS, null_fake, turn
+from faceswap.detector.manifest import Item
+from faceswap.faceset.store import read_face, read_meta
+from faceswap.io.images import as_uint8, read_image, read_mask
+from faceswap.types import Mask, Points
+
+# Share of reals that went through a whole manipulation without a swap (detector-facts §4.1).
+NULL_SHARE = 0.15
+# Donors among which the most alike is taken, and crops tried until one can be manipulated.
+_DONORS, _TRIES = 3, 20
+
+
+class DetectorBatch(NamedTuple):
+    """crops (B, S, S, 3) uint8; labels (B,) int64, 1 fake; masks (B, S, S) float32, zero for reals.
+
+    kinds (B,): the manipulation, of a real that of its twin. people (B,): whose frame it is.
+    """
+
+    crops: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    masks: NDArray[np.float32]
+    kinds: tuple[str, ...]
+    people: tuple[str, ...]
+
+
+class Crop(NamedTuple):
+    """A real crop (S, S, 3) uint8 and its landmarks (68, 2) in crop pixels."""
+
+    picture: NDArray[np.uint8]
+    landmarks: Points
+
+
+class DrawnPair(NamedTuple):
+    """A real crop, the fake of it with its mask (S, S), the manipulation, and whose frame it is."""
+
+    real: Crop
+    fake: NDArray[np.uint8]
+    mask: Mask
+    kind: str
+    person: str
+
+
+@dataclass(frozen=True, eq=False)
+class PairSource:
+    """Draws pairs from the real crops and stored fakes of one split of a set.
+
+    manipulations: names of fakes.MANIPULATIONS and of stored swaps; leave one out to hold it back.
+    null_share: part of the reals that went through a manipulation without a swap.
+    People are drawn evenly, then their crops, so that nobody with many frames dominates.
+    """
+
+    folder: Path
+    items: Sequence[Item]
+    manipulations: Sequence[str]
+    out_px: int
+    null_share: float = NULL_SHARE
+    _by_person: dict[str, list[Item]] = field(init=False, default_factory=dict)
+    _stored: dict[str, list[Item]] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        splits = {item.split for item in self.items}
+        if len(splits) > 1:
+            raise ValueError(f"a source draws from one split, not from {sorted(splits)}")
+        for item in self.items:
+            if item.is_fake:
+                self._stored.setdefault(item.manipulation, []).append(item)
+            else:
+                self._by_person.setdefault(item.identity, []).append(item)
+        unknown = set(self.manipulations) - MANIPULATIONS.keys() - self._stored.keys()
+        if unknown:
+            raise ValueError(f"no way to make {sorted(unknown)} from this set")
+        if len(self._by_person) < 2:
+            raise ValueError("a set needs real crops of at least two people")
+
+    def pair(self, rng: np.random.Generator) -> DrawnPair:
+        """One pair as it is before the tail."""
+        kind = str(rng.choice(list(self.manipulations)))
+        if kind in self._stored:
+            fake = self._stored[kind][rng.integers(len(self._stored[kind]))]
+            real = self._read(fake.twin)
+            picture, mask = read_image(self.folder / fake.file), read_mask(self.folder / fake.mask)
+            return DrawnPair(real, as_uint8(picture), mask, kind, fake.identity)
+        people = list(self._by_person)
+        for _ in range(_TRIES):
+            first, *others = rng.choice(len(people), min(1 + _DONORS, len(people)), replace=False)
+            real = self._read(self._one_of(people[first], rng).file)
+            donor = self._likest(real, [self._one_of(people[index], rng) for index in others])
+            made = MANIPULATIONS[kind](rng, real.picture, real.landmarks, donor.picture, donor.landmarks)
+            # Where landmarks have failed nothing is swapped, and a fake without a forgery would be a lie.
+            if made.mask.any():
+                return DrawnPair(real, made.picture, made.mask, kind, people[first])
+        raise ValueError(f"{_TRIES} crops in a row cannot be manipulated: their landmarks are no faces")
+
+    def batch(self, pairs: int, seed: int, iteration: int) -> DetectorBatch:
+        """2 · `pairs` crops, each real followed by its fake."""
+        rng = np.random.default_rng((seed, iteration))
+        drawn = [self.pair(rng) for _ in range(pairs)]
+        crops, masks = [], []
+        for real, fake, mask, _, _ in drawn:
+            untouched = real.picture
+            if rng.random() < self.null_share:
+                untouched = null_fake(rng, real.picture, real.landmarks).picture
+            tail = draw_tail(rng, self.out_px)
+            crops += [apply_tail(tail, untouched), apply_tail(tail, fake)]
+            masks += [np.zeros((self.out_px, self.out_px), np.float32), apply_tail_to_mask(tail, mask)]
+        labels = np.tile(np.array([0, 1], np.int64), pairs)
+        kinds = tuple(pair.kind for pair in drawn for _ in range(2))
+        people = tuple(pair.person for pair in drawn for _ in range(2))
+        return DetectorBatch(np.stack(crops), labels, np.stack(masks), kinds, people)
+
+    def _one_of(self, person: str, rng: np.random.Generator) -> Item:
+        return self._by_person[person][rng.integers(len(self._by_person[person]))]
+
+    def _likest(self, real: Crop, donors: Sequence[Item]) -> Crop:
+        """The donor that is turned most like the real face: a profile on a frontal face fools nobody."""
+        wanted = turn(real.landmarks)
+        turns = [abs(turn(read_meta(self.folder / item.file).crop_landmarks()) - wanted) for item in donors]
+        return self._read(donors[int(np.argmin(turns))].file)
+
+    def _read(self, file: str) -> Crop:
+        picture, meta = read_face(self.folder / file)
+        return Crop(as_uint8(picture), meta.crop_landmarks())

@@ -1,0 +1,123 @@
+"""One update of the detector from one batch."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from faceswap.detector.losses import Terms, label_loss, patch_loss, reconstruction_loss
+from faceswap.detector.model import Detector, VitDetector, to_pixels
+from faceswap.detector.recipe import Recipe
+from faceswap.detector.samples import DetectorBatch
+from faceswap.detector.ssat import Decoder, draw_mask, reconstruct
+from faceswap.errors import UserError
+
+BETAS = (0.9, 0.95)
+
+
+class DetectorStep:
+    """Holds detector, decoder, optimiser and the running mean of the weights on the device.
+
+    dtype: bf16 computes the networks in autocast; weights and losses stay float32.
+    """
+
+    def __init__(
+        self, detector: Detector, recipe: Recipe, device: torch.device, dtype: torch.dtype, seed: int
+    ) -> None:
+        self.recipe, self.device, self.dtype, self.seed = recipe, device, dtype, seed
+        self.detector = detector.to(device).train()
+        self.decoder: Decoder | None = None
+        if recipe.reconstructs:
+            if not isinstance(detector, VitDetector):
+                raise UserError(
+                    f"--arm {recipe.arm} needs a plain ViT",
+                    "masked reconstruction drops tokens, which convolutions cannot",
+                    "add --family vit, or --arm scratch",
+                )
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed + 1)
+                self.decoder = Decoder(detector.config).to(device)
+        self.averaged = AveragedModel(self.detector, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema))  # type: ignore[no-untyped-call]
+        self.optimizer = torch.optim.AdamW(
+            [*_groups(self._trained(), recipe.weight_decay)], betas=BETAS, fused=True
+        )
+
+    @property
+    def mean(self) -> Detector:
+        """The detector with the running mean of the weights, the one that is judged and kept."""
+        mean = self.averaged.module
+        assert isinstance(mean, Detector)
+        return mean
+
+    def __call__(self, batch: DetectorBatch, iteration: int, progress: float) -> dict[str, float]:
+        """Update once; returns the terms. The hidden patches follow from seed and iteration."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.recipe.rate(progress)
+        pixels = to_pixels(torch.from_numpy(batch.crops).to(self.device))
+        judging, rebuilding = self.recipe.weights(progress)
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not torch.float32):
+            terms = self._terms(pixels, batch, iteration, judging > 0, rebuilding > 0)
+        patch_weight = self.recipe.patch_weight if self.recipe.patches else 0.0
+        loss = terms.total(judging, rebuilding, patch_weight)
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        self.optimizer.step()
+        self.averaged.update_parameters(self.detector)
+        values = torch.stack([loss.detach(), *(term.detach() for term in terms)]).tolist()
+        return dict(zip(("loss", *Terms._fields), values, strict=True))
+
+    def tensors(self) -> dict[str, dict[str, Tensor]]:
+        """Everything that continuing needs, by checkpoint part."""
+        parts = {"weights": dict(self.detector.state_dict()), "mean": dict(self.averaged.state_dict())}
+        if self.decoder is not None:
+            parts["decoder"] = dict(self.decoder.state_dict())
+        state = self.optimizer.state_dict()["state"]
+        parts["optimizer"] = {f"{n}/{key}": value for n, item in state.items() for key, value in item.items()}
+        return parts
+
+    def restore(self, parts: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Take over what `tensors` gave."""
+        self.detector.load_state_dict(parts["weights"])
+        self.averaged.load_state_dict(parts["mean"])
+        if self.decoder is not None:
+            self.decoder.load_state_dict(parts["decoder"])
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in parts["optimizer"].items():
+            number, _, key = name.partition("/")
+            state.setdefault(int(number), {})[key] = value
+        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": state})
+
+    def parts(self) -> list[str]:
+        """The names of the checkpoint parts."""
+        return ["weights", "mean", "optimizer", *(["decoder"] if self.decoder is not None else [])]
+
+    def _terms(
+        self, pixels: Tensor, batch: DetectorBatch, iteration: int, judging: bool, rebuilding: bool
+    ) -> Terms:
+        label = patches = rebuilt = torch.zeros((), device=self.device)
+        if judging:
+            judged = self.detector(pixels)
+            labels = torch.from_numpy(batch.labels).to(self.device)
+            label = label_loss(judged.logits, labels, self.recipe.real_weight)
+            if self.recipe.patches:
+                patches = patch_loss(judged.patch_logits, torch.from_numpy(batch.masks).to(self.device))
+        if rebuilding and self.decoder is not None and isinstance(self.detector, VitDetector):
+            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + iteration)
+            mask = draw_mask(generator, len(pixels), self.detector.grid**2, self.recipe.mask_ratio)
+            made = reconstruct(self.detector, self.decoder, pixels, mask.kept.to(self.device))
+            hidden = mask.hidden.to(self.device)
+            rebuilt = reconstruction_loss(made, pixels, hidden, self.recipe.normalise_patches)
+        return Terms(label, patches, rebuilt)
+
+    def _trained(self) -> list[nn.Module]:
+        return [self.detector] if self.decoder is None else [self.detector, self.decoder]
+
+
+def _groups(modules: Iterable[nn.Module], weight_decay: float) -> Iterable[dict[str, Any]]:
+    """Matrices decay; biases, norms, tokens and positions do not (as in DeiT and MAE)."""
+    named = [item for module in modules for item in module.named_parameters()]
+    decays = {name: p.dim() > 1 and "token" not in name and "position" not in name for name, p in named}
+    yield {"params": [p for name, p in named if decays[name]], "weight_decay": weight_decay}
+    yield {"params": [p for name, p in named if not decays[name]], "weight_decay": 0.0}

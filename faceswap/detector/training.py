@@ -1,0 +1,158 @@
+"""The detector's training loop: until an iteration or within a time, killed and continued at will.
+
+RUN/checkpoints/…      weights, running mean, decoder, optimiser
+RUN/log.jsonl          terms every LOG_EVERY iterations, validation figures every `validate_minutes`
+RUN/best/              the detector with the best validation figure, as files.save_detector writes it
+"""
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from faceswap.console import progress_bar, say
+from faceswap.detector.samples import DetectorBatch
+from faceswap.detector.steps import DetectorStep
+from faceswap.errors import UserError
+from faceswap.io import checkpoint
+from faceswap.io.flow import ordered_map
+from faceswap.stopping import StopRequest
+
+LOG_EVERY = 50
+# Threads that make batches while others are used.
+WORKERS = 2
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When a training ends and what it does on the way; one of `iterations` and `minutes` is needed.
+
+    minutes counts all runs of this training together, without pauses.
+    """
+
+    iterations: int | None = None
+    minutes: float | None = None
+    save_minutes: float = 5.0
+    validate_minutes: float = 5.0
+
+
+class DetectorTraining:
+    """One training in a folder, new or continued.
+
+    validate: figures of the averaged detector on validation data; the one called `better` picks the best,
+    which `keep` then stores. Neither ever sees test data.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        step: DetectorStep,
+        make: Callable[[int], DetectorBatch],
+        schedule: Schedule,
+        validate: Callable[[DetectorStep], dict[str, float]],
+        keep: Callable[[DetectorStep, dict[str, float]], None],
+        better: str = "mean_auc",
+    ) -> None:
+        if schedule.iterations is None and schedule.minutes is None:
+            raise UserError("this training would never end", "", "add --minutes or --iterations")
+        self.folder, self.step, self.make, self.schedule = folder, step, make, schedule
+        self._validate, self._keep, self._better = validate, keep, better
+        self.iteration, self.seconds, self.best = 0, 0.0, float("-inf")
+        if checkpoint.exists(folder):
+            self._continue()
+
+    @property
+    def progress(self) -> float:
+        """How much of the training is done, in [0, 1]."""
+        if self.schedule.iterations is not None:
+            return min(1.0, self.iteration / self.schedule.iterations)
+        assert self.schedule.minutes is not None
+        return min(1.0, self.seconds / (60 * self.schedule.minutes))
+
+    def run(self) -> None:
+        """Train to the end; Ctrl-C and SIGTERM save and raise."""
+        saved = validated = self.seconds
+        clock = time.monotonic()
+        batches = ordered_map(self.make, count(self.iteration), WORKERS)
+        with StopRequest() as stop, self._bar() as bar, closing(batches):
+            while self.progress < 1:
+                terms = self.step(next(batches), self.iteration, self.progress)
+                self.iteration += 1
+                now = time.monotonic()
+                self.seconds, clock = self.seconds + now - clock, now
+                self._show(bar, terms)
+                if self.seconds - validated >= 60 * self.schedule.validate_minutes:
+                    self.validate()
+                    # Judging is no training: it must not use up the time that was asked for.
+                    clock, validated = time.monotonic(), self.seconds
+                if stop.wanted or self.seconds - saved >= 60 * self.schedule.save_minutes:
+                    self.save()
+                    saved = self.seconds
+                if stop.wanted:
+                    say(f"stopped at {100 * self.progress:.0f} %: the same command continues")
+                    break
+        stop.raise_if_wanted()
+        self.validate()
+        self.save()
+
+    def validate(self) -> None:
+        """Judge the averaged detector on validation data and keep it where it is the best so far."""
+        self.step.mean.eval()
+        figures = self._validate(self.step)
+        self._log({"iteration": self.iteration, "seconds": round(self.seconds, 1), "validation": figures})
+        say(f"  iteration {self.iteration}: " + ", ".join(f"{k} {v:.3f}" for k, v in figures.items()))
+        if figures[self._better] > self.best:
+            self.best = figures[self._better]
+            self._keep(self.step, figures)
+
+    def save(self) -> None:
+        """Write a checkpoint that continues exactly here."""
+        state = {
+            "iteration": self.iteration,
+            "seconds": self.seconds,
+            "best": None if self.best == float("-inf") else self.best,
+            "recipe": asdict(self.step.recipe),
+            "seed": self.step.seed,
+        }
+        checkpoint.save(self.folder, self.step.tensors(), state)
+
+    def _continue(self) -> None:
+        loaded = checkpoint.load(self.folder, self.step.parts())
+        for note in loaded.rejected:
+            say(note)
+        checkpoint.set_aside(loaded)
+        wanted = asdict(self.step.recipe) | {"seed": self.step.seed}
+        there = loaded.state["recipe"] | {"seed": loaded.state["seed"]}
+        other = [name for name, value in wanted.items() if there.get(name) != value]
+        if other:
+            found = ", ".join(f"{name} {there.get(name)} there, {wanted[name]} now" for name in other)
+            raise UserError(f"{self.folder} is trained another way", found, "name another --output")
+        self.step.restore(loaded.tensors)
+        self.iteration, self.seconds = loaded.iteration, float(loaded.state["seconds"])
+        best = loaded.state["best"]
+        self.best = float("-inf") if best is None else float(best)
+        say(f"continuing at iteration {self.iteration}, {100 * self.progress:.0f} %")
+
+    def _bar(self) -> Any:
+        total = self.schedule.iterations
+        return progress_bar("detector", "it", total, self.iteration)
+
+    def _show(self, bar: Any, terms: dict[str, float]) -> None:
+        bar.update(1)
+        if self.iteration % LOG_EVERY and self.progress < 1:
+            return
+        left = ""
+        if self.schedule.iterations is None and self.schedule.minutes is not None:
+            rest = max(0.0, 60 * self.schedule.minutes - self.seconds)
+            left = f", {int(rest // 60)}:{int(rest % 60):02d} left"
+        bar.set_postfix_str(", ".join(f"{name} {value:.3f}" for name, value in terms.items()) + left)
+        self._log({"iteration": self.iteration, "seconds": round(self.seconds, 1)} | terms)
+
+    def _log(self, entry: dict[str, Any]) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")

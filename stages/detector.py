@@ -1,0 +1,142 @@
+"""9.1 detector: train and question the judge of forgeries
+
+    python -m stages.detector gather --data DIR --set SET      real crops, with people and splits
+    python -m stages.detector add --set SET --workspace DIR --identity WHO --donor WHO     finished swaps
+    python -m stages.detector train --set SET --output FOLDER --minutes 60
+    python -m stages.detector evaluate --set SET --detector FOLDER/best
+
+The judge only ever looks at finished work: nothing that makes swaps reads its answers.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import Field
+
+from faceswap.config import StageSettings, option, run_actions
+from faceswap.console import command, say
+from faceswap.errors import UserError
+from faceswap.io.files import write_json
+from faceswap.runtime import DeviceName, Precision, choose_device, choose_dtype
+
+T = TypeVar("T")
+
+
+class SetSettings(StageSettings):
+    set_: Path = Field(
+        Path("workspace/detector_set"), alias="set", description="folder of crops and manifest.csv"
+    )
+
+
+class GatherSettings(SetSettings):
+    data: Path | None = option(None, "folder of collections: actors, landmarked, segmented, lfw_gray, clips")
+
+
+class AddSettings(SetSettings):
+    manipulation: str = option("ae-late", "what to call these swaps")
+    identity: str | None = option(None, "the person in the frames, COLLECTION/NAME")
+    donor: str | None = option(None, "the person whose face was put in, COLLECTION/NAME")
+    every: int = option(1, "take every so many-th frame", ge=1, le=1000)
+
+
+class JudgeSettings(SetSettings):
+    exam_pairs: int = option(200, "pairs of each manipulation in an exam", ge=10, le=20000)
+    device: DeviceName = option("auto", "where to compute")
+    precision: Precision = option("auto", "arithmetic of the networks")
+
+
+class TrainSettings(JudgeSettings):
+    output: Path | None = option(None, "folder of the training; the detector is its `best`")
+    family: Literal["vit", "cvt", "cnn"] = option("vit", "network; cnn is the control")
+    input_px: int = option(112, "side of a crop, a multiple of 16", unit="px", ge=32, le=384)
+    arm: Literal["scratch", "ssl+ft", "ssat"] = option("ssat", "reconstruction: none, before, or beside")
+    patches: bool = option(True, "also learn where the forgery is")
+    ssat_lambda: float = option(0.1, "SSAT's weight of judging against reconstruction", ge=0, le=1)
+    mask_ratio: float = option(0.75, "share of patches that are hidden", ge=0.1, le=0.95)
+    pairs: int = option(32, "reals and fakes each in a batch", ge=1, le=2048)
+    learning_rate: float = option(1e-3, "of AdamW, for 64 pictures a batch", ge=1e-7, le=0.1)
+    leave_out: str | None = option(None, "a manipulation that training never sees")
+    iterations: int | None = option(None, "length of the training", ge=1)
+    minutes: float | None = option(None, "length, over all runs together", unit="minutes", ge=0.01)
+    validate_minutes: float = option(5.0, "time between validations", unit="minutes", ge=0.01)
+    seed: int = option(0, "of weights and order", ge=0, le=2**31 - 1)
+
+
+class EvaluateSettings(JudgeSettings):
+    detector: Path | None = option(None, "folder of the detector")
+    split: Literal["val", "test"] = option("test", "whose people")
+
+
+def gather(cfg: GatherSettings) -> None:
+    """Write the real crops of the data folder's collections to a set."""
+    from faceswap.detector.gather import gather
+
+    gather(_need(cfg.data, "--data DIR"), cfg.set_)
+    say(f"next: {command('stages.detector', 'train', '--set', cfg.set_, '--output', 'FOLDER')}")
+
+
+def add(cfg: AddSettings) -> None:
+    """Add the swaps of a finished workspace, with the untouched frames, to a set."""
+    from faceswap.detector.manifest import read_manifest, write_manifest
+    from faceswap.detector.pairs import Origin, add_pairs, open_finished
+
+    who, donor = _need(cfg.identity, "--identity WHO"), _need(cfg.donor, "--donor WHO")
+    origin = Origin(cfg.manipulation, who, donor, video=who.replace("/", "_"), dataset=who.partition("/")[0])
+    there = {item.file: item for item in read_manifest(cfg.set_)}
+    new = add_pairs(cfg.set_, open_finished(cfg.place), origin, cfg.every)
+    write_manifest(cfg.set_, (there | {item.file: item for item in new}).values())
+    say(f"{len(new) // 2} swaps of {donor} on {who} added to {new[0].split} as {cfg.manipulation}")
+
+
+def train(cfg: TrainSettings) -> None:
+    """Train a detector on a set; Ctrl-C saves, the same command continues."""
+    from faceswap.detector.fit import Fit, Material, fit
+    from faceswap.detector.model import DetectorSpec
+    from faceswap.detector.recipe import Recipe
+    from faceswap.detector.training import Schedule
+
+    folder, device = _need(cfg.output, "--output FOLDER"), choose_device(cfg.device)
+    recipe = Recipe(
+        arm=cfg.arm, patches=cfg.patches, lambda_=cfg.ssat_lambda, mask_ratio=cfg.mask_ratio,
+        pairs=cfg.pairs, learning_rate=cfg.learning_rate,
+    )  # fmt: skip
+    schedule = Schedule(cfg.iterations, cfg.minutes, validate_minutes=cfg.validate_minutes)
+    spec = DetectorSpec(family=cfg.family, input_px=cfg.input_px)
+    how = Fit(spec, recipe, schedule, cfg.exam_pairs, cfg.leave_out, cfg.seed)
+    cfg.save(folder / "train.json")
+    done = fit(Material.open(cfg.set_), folder, how, device, choose_dtype(cfg.precision, device))
+    say(f"next: {command('stages.detector', 'evaluate', '--set', cfg.set_, '--detector', done.best)}")
+
+
+def evaluate(cfg: EvaluateSettings) -> None:
+    """Examine a detector on people it was not trained on; the figures go into its card and are printed."""
+    from faceswap.detector.fit import Material, evaluate
+
+    folder, device = _need(cfg.detector, "--detector FOLDER"), choose_device(cfg.device)
+    dtype = choose_dtype(cfg.precision, device)
+    found = evaluate(Material.open(cfg.set_), folder, cfg.split, cfg.exam_pairs, device, dtype)
+    write_json(folder / f"{cfg.split}.json", found)
+    for kind, table in found.items():
+        span, where = table["auc_interval"], table["localisation"]
+        say(
+            f"{kind:<10} AUC {table['auc']:.3f} [{span['low']:.3f}, {span['high']:.3f}]  "
+            f"ECE {table['calibration_error']:.3f}  pointing {where['pointing']:.2f}  IoU {where['iou']:.2f}"
+        )
+
+
+def _need(value: T | None, flag: str) -> T:
+    if value is None:
+        raise UserError(f"{flag} is needed here", "", "add it")
+    return value
+
+
+ACTIONS: dict[str, tuple[type[StageSettings], Callable[[Any], None]]] = {
+    "gather": (GatherSettings, gather),
+    "add": (AddSettings, add),
+    "train": (TrainSettings, train),
+    "evaluate": (EvaluateSettings, evaluate),
+}
+
+if __name__ == "__main__":
+    run_actions(ACTIONS, __doc__)

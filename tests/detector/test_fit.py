@@ -1,0 +1,102 @@
+"""From a set to a calibrated detector and its figures."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from faceswap.detector.evaluation import Calibrated, aucs, score
+from faceswap.detector.files import load_detector
+from faceswap.detector.fit import Fit, Material, evaluate, fit
+from faceswap.detector.judge import Judge
+from faceswap.detector.manifest import read_manifest
+from faceswap.detector.metrics import auc, rates_at
+from faceswap.detector.model import DetectorSpec, build
+from faceswap.detector.recipe import Recipe
+from faceswap.detector.training import Schedule
+from faceswap.errors import UserError
+
+CPU, F32 = torch.device("cpu"), torch.float32
+SPEC = DetectorSpec(input_px=32, patch_px=8, hidden=24, layers=2, heads=3)
+QUICK = Fit(SPEC, Recipe(arm="ssat", pairs=2), Schedule(iterations=3), exam_pairs=10)
+
+
+def test_a_set_becomes_a_detector_with_calibration_and_provenance(toy_set: Path, tmp_path: Path) -> None:
+    material = Material.open(toy_set)
+    best = fit(material, tmp_path / "run", QUICK, CPU, F32).best
+    detector, card = load_detector(best)
+    assert detector.input_px == 32
+    assert card.temperature > 0
+    assert set(card.thresholds) == {"0.01", "0.05"}
+    assert card.training["pictures"] == 3 * 2 * 2
+    assert card.training["data"] == {"toy": "user's own"}
+    # What training may look at, and nothing of the test split.
+    assert set(card.seen) == {item.sha256 for item in material.items if item.split != "test"}
+
+
+def test_an_exam_gives_figures_for_every_manipulation_and_keeps_them(toy_set: Path, tmp_path: Path) -> None:
+    material = Material.open(toy_set)
+    best = fit(material, tmp_path / "run", QUICK, CPU, F32).best
+    found = evaluate(material, best, "test", 10, CPU, F32)
+    assert set(found) == {"all", "sbi", "affine", "seamless", "part"}
+    assert all(table["reals"] == table["fakes"] == 10 for name, table in found.items() if name != "all")
+    assert all(
+        table["auc_interval"]["low"] <= table["auc"] <= table["auc_interval"]["high"]
+        for table in found.values()
+    )
+    assert load_detector(best)[1].figures["test"] == json.loads(json.dumps(found))
+
+
+def test_the_control_is_measured_and_never_made_a_detector_of(toy_set: Path, tmp_path: Path) -> None:
+    how = replace(QUICK, spec=replace(SPEC, family="cnn"), recipe=Recipe(arm="scratch", pairs=2))
+    best = fit(Material.open(toy_set), tmp_path / "run", how, CPU, F32).best
+    assert not best.exists()
+    assert "mean_auc" in json.loads((tmp_path / "run" / "control.json").read_text())["figures"]["validation"]
+
+
+def test_reconstruction_with_a_convolutional_family_is_refused(toy_set: Path, tmp_path: Path) -> None:
+    how = replace(QUICK, spec=replace(SPEC, family="cvt", input_px=64))
+    with pytest.raises(UserError, match="plain ViT"):
+        fit(Material.open(toy_set), tmp_path / "run", how, CPU, F32)
+
+
+def test_a_left_out_manipulation_is_in_no_training_and_no_validation(toy_set: Path, tmp_path: Path) -> None:
+    how = replace(QUICK, leave_out="sbi")
+    best = fit(Material.open(toy_set), tmp_path / "run", how, CPU, F32).best
+    card = load_detector(best)[1]
+    assert card.training["left_out"] == "sbi"
+    assert set(card.figures["validation"]) == {"mean_auc", "affine", "seamless", "part"}
+    with pytest.raises(UserError, match="leave out"):
+        fit(Material.open(toy_set), tmp_path / "other", replace(QUICK, leave_out="sib"), CPU, F32)
+
+
+def test_a_set_whose_file_changed_is_refused(toy_set: Path, tmp_path: Path) -> None:
+    import shutil
+
+    copy = tmp_path / "set"
+    shutil.copytree(toy_set, copy)
+    (copy / read_manifest(copy)[0].file).write_bytes(b"other")
+    with pytest.raises(UserError, match="not what"):
+        Material.open(copy)
+
+
+def test_an_exam_is_the_same_every_time_and_its_mean_is_that_of_its_parts(toy_set: Path) -> None:
+    source = Material.open(toy_set).source("val", ("sbi", "part"), 32)
+    judge = Judge(build(SPEC, 0))
+    first, second = score(judge, source, 10, seed=3), score(judge, source, 10, seed=3)
+    assert first.margins.tolist() == second.margins.tolist()
+    found = aucs(first)
+    assert found["mean_auc"] == pytest.approx((found["sbi"] + found["part"]) / 2)
+    part = first.of("part")
+    assert found["part"] == pytest.approx(auc(1 / (1 + 2.718281828**-part.margins), part.labels))
+
+
+def test_thresholds_keep_their_promise_on_the_reals_they_were_made_from(toy_set: Path) -> None:
+    source = Material.open(toy_set).source("val", ("sbi", "part"), 32)
+    scored = score(Judge(build(SPEC, 0)), source, 30, seed=3)
+    calibrated = Calibrated.on(scored)
+    scores = 1 / (1 + 2.718281828 ** (-scored.margins / calibrated.temperature))
+    for promised, threshold in calibrated.thresholds.items():
+        assert rates_at(scores, scored.labels, threshold + 1e-9).fpr <= float(promised)
