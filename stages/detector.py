@@ -4,21 +4,28 @@
     python -m stages.detector add --set SET --workspace DIR --identity WHO --donor WHO     finished swaps
     python -m stages.detector train --set SET --output FOLDER --minutes 60
     python -m stages.detector evaluate --set SET --detector FOLDER/best
+    python -m stages.detector predict FILE_OR_FOLDER --detector FOLDER/best [--json]
+    python -m stages.detector crossval --set SET --output FOLDER --iterations 500
 
 The judge only ever looks at finished work: nothing that makes swaps reads its answers.
 """
 
+import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import Field
+from pydantic_settings import CliPositionalArg
 
 from faceswap.config import StageSettings, option, run_actions
 from faceswap.console import command, say
 from faceswap.errors import UserError
 from faceswap.io.files import write_json
 from faceswap.runtime import DeviceName, Precision, choose_device, choose_dtype
+
+if TYPE_CHECKING:
+    from faceswap.detector.fit import Fit
 
 T = TypeVar("T")
 
@@ -63,6 +70,20 @@ class TrainSettings(JudgeSettings):
     seed: int = option(0, "of weights and order", ge=0, le=2**31 - 1)
 
 
+class PredictSettings(StageSettings):
+    path: CliPositionalArg[Path] = Field(description="picture, clip, or folder of them")
+    detector: Path | None = option(None, "folder of the detector")
+    as_json: bool = Field(False, alias="json", description="one JSON object a file, with every face")
+    face_models: str = option("bundled", "pack that finds the faces, as in stages.align_src")
+    device: DeviceName = option("auto", "where to compute")
+    precision: Precision = option("auto", "arithmetic of the network")
+
+
+class CrossvalSettings(TrainSettings):
+    arms: str = option("scratch,scratch+patch,ssat,ssat+patch,cnn+patch", "rows of the table, by commas")
+    seeds: int = option(1, "trainings of each cell", ge=1, le=20)
+
+
 class EvaluateSettings(JudgeSettings):
     detector: Path | None = option(None, "folder of the detector")
     split: Literal["val", "test"] = option("test", "whose people")
@@ -91,21 +112,11 @@ def add(cfg: AddSettings) -> None:
 
 def train(cfg: TrainSettings) -> None:
     """Train a detector on a set; Ctrl-C saves, the same command continues."""
-    from faceswap.detector.fit import Fit, Material, fit
-    from faceswap.detector.model import DetectorSpec
-    from faceswap.detector.recipe import Recipe
-    from faceswap.detector.training import Schedule
+    from faceswap.detector.fit import Material, fit
 
     folder, device = _need(cfg.output, "--output FOLDER"), choose_device(cfg.device)
-    recipe = Recipe(
-        arm=cfg.arm, patches=cfg.patches, lambda_=cfg.ssat_lambda, mask_ratio=cfg.mask_ratio,
-        pairs=cfg.pairs, learning_rate=cfg.learning_rate,
-    )  # fmt: skip
-    schedule = Schedule(cfg.iterations, cfg.minutes, validate_minutes=cfg.validate_minutes)
-    spec = DetectorSpec(family=cfg.family, input_px=cfg.input_px)
-    how = Fit(spec, recipe, schedule, cfg.exam_pairs, cfg.leave_out, cfg.seed)
     cfg.save(folder / "train.json")
-    done = fit(Material.open(cfg.set_), folder, how, device, choose_dtype(cfg.precision, device))
+    done = fit(Material.open(cfg.set_), folder, _how(cfg), device, choose_dtype(cfg.precision, device))
     say(f"next: {command('stages.detector', 'evaluate', '--set', cfg.set_, '--detector', done.best)}")
 
 
@@ -125,6 +136,59 @@ def evaluate(cfg: EvaluateSettings) -> None:
         )
 
 
+def predict(cfg: PredictSettings) -> None:
+    """Say of pictures and clips whether a face in them is forged."""
+    from faceswap.detector.files import load_detector
+    from faceswap.detector.judge import Judge
+    from faceswap.detector.predict import Examiner, files_of
+    from faceswap.faces.analysis import Analyst
+    from faceswap.faces.packs import load_pack
+
+    files, device = files_of(cfg.path), choose_device(cfg.device)
+    detector, card = load_detector(_need(cfg.detector, "--detector FOLDER"))
+    judge = Judge(detector, card.temperature, device, choose_dtype(cfg.precision, device))
+    analyst = Analyst(load_pack(cfg.face_models, cfg.device, threads=2))
+    examiner = Examiner(analyst, judge, card.thresholds.get("0.05", 0.5))
+    for path in files:
+        found = examiner.file(path)
+        if cfg.as_json:
+            say(json.dumps(found.to_json(), ensure_ascii=False))
+        else:
+            score = "" if found.score is None else f"{found.score:.3f}"
+            say(f"{found.label:<12} {score:>5}  {found.file}  {found.reason}".rstrip())
+    say("" if cfg.as_json else "a score is one small network's guess, and no evidence against anyone")
+
+
+def crossval(cfg: CrossvalSettings) -> None:
+    """Leave one manipulation out, for every arm and seed; the table is FOLDER/table.md."""
+    from faceswap.detector.crossval import ArmSpec, crossvalidate, table
+    from faceswap.detector.fit import Material
+
+    folder, device = _need(cfg.output, "--output FOLDER"), choose_device(cfg.device)
+    try:
+        arms = [ArmSpec.parse(name) for name in cfg.arms.split(",")]
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    dtype, seeds = choose_dtype(cfg.precision, device), range(cfg.seed, cfg.seed + cfg.seeds)
+    cells = crossvalidate(Material.open(cfg.set_), folder, arms, seeds, _how(cfg), device, dtype)
+    say(table(cells))
+
+
+def _how(cfg: TrainSettings) -> "Fit":
+    from faceswap.detector.fit import Fit
+    from faceswap.detector.model import DetectorSpec
+    from faceswap.detector.recipe import Recipe
+    from faceswap.detector.training import Schedule
+
+    recipe = Recipe(
+        arm=cfg.arm, patches=cfg.patches, lambda_=cfg.ssat_lambda, mask_ratio=cfg.mask_ratio,
+        pairs=cfg.pairs, learning_rate=cfg.learning_rate,
+    )  # fmt: skip
+    schedule = Schedule(cfg.iterations, cfg.minutes, validate_minutes=cfg.validate_minutes)
+    spec = DetectorSpec(family=cfg.family, input_px=cfg.input_px)
+    return Fit(spec, recipe, schedule, cfg.exam_pairs, cfg.leave_out, cfg.seed)
+
+
 def _need(value: T | None, flag: str) -> T:
     if value is None:
         raise UserError(f"{flag} is needed here", "", "add it")
@@ -136,6 +200,8 @@ ACTIONS: dict[str, tuple[type[StageSettings], Callable[[Any], None]]] = {
     "add": (AddSettings, add),
     "train": (TrainSettings, train),
     "evaluate": (EvaluateSettings, evaluate),
+    "predict": (PredictSettings, predict),
+    "crossval": (CrossvalSettings, crossval),
 }
 
 if __name__ == "__main__":
