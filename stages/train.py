@@ -16,6 +16,7 @@ from faceswap.console import command, say, warn
 from faceswap.faceset.store import Faceset
 from faceswap.io import checkpoint
 from faceswap.io.files import read_json
+from faceswap.models.arch import Arch
 from faceswap.runtime import DeviceName, Precision, choose_device, choose_dtype
 from faceswap.train.batches import Batches
 from faceswap.train.run import FIXED, Run, open_run
@@ -67,6 +68,8 @@ class Settings(StageSettings):
 
 
 def main(cfg: Settings) -> None:
+    # Before anything is looked for: a misspelt letter should not first be answered with another lack.
+    Arch.parse(cfg.arch)
     folder = cfg.place.model(cfg.model, new=True)
     cfg = remember(cfg, folder)
     device = choose_device(cfg.device)
