@@ -6,6 +6,7 @@
     python -m stages.detector evaluate --set SET --detector FOLDER/best
     python -m stages.detector predict FILE_OR_FOLDER --detector FOLDER/best [--json]
     python -m stages.detector crossval --set SET --output FOLDER --iterations 500
+    python -m stages.detector harden --set SET --workspace DIR --detector FOLDER/best --output OTHER
 
 The judge only ever looks at finished work: nothing that makes swaps reads its answers.
 """
@@ -45,6 +46,9 @@ class AddSettings(SetSettings):
     identity: str | None = option(None, "the person in the frames, COLLECTION/NAME")
     donor: str | None = option(None, "the person whose face was put in, COLLECTION/NAME")
     every: int = option(1, "take every so many-th frame", ge=1, le=1000)
+    people_of: str | None = option(
+        None, "instead of both people: the frames are named PERSON_…, of people of this collection"
+    )
 
 
 class JudgeSettings(SetSettings):
@@ -84,6 +88,14 @@ class CrossvalSettings(TrainSettings):
     seeds: int = option(1, "trainings of each cell", ge=1, le=20)
 
 
+class HardenSettings(JudgeSettings):
+    detector: Path | None = option(None, "folder of the detector to start from; it stays as it is")
+    output: Path | None = option(None, "folder of the training; the new detector is its `hardened`")
+    iterations: int | None = option(None, "length of the training", ge=1)
+    minutes: float | None = option(None, "length, over all runs together", unit="minutes", ge=0.01)
+    seed: int = option(0, "of order", ge=0, le=2**31 - 1)
+
+
 class EvaluateSettings(JudgeSettings):
     detector: Path | None = option(None, "folder of the detector")
     split: Literal["val", "test"] = option("test", "whose people")
@@ -100,14 +112,18 @@ def gather(cfg: GatherSettings) -> None:
 def add(cfg: AddSettings) -> None:
     """Add the swaps of a finished workspace, with the untouched frames, to a set."""
     from faceswap.detector.manifest import read_manifest, write_manifest
-    from faceswap.detector.pairs import Origin, add_pairs, open_finished
+    from faceswap.detector.pairs import Origin, add_pairs, add_people, open_finished
 
-    who, donor = _need(cfg.identity, "--identity WHO"), _need(cfg.donor, "--donor WHO")
-    origin = Origin(cfg.manipulation, who, donor, video=who.replace("/", "_"), dataset=who.partition("/")[0])
-    there = {item.file: item for item in read_manifest(cfg.set_)}
-    new = add_pairs(cfg.set_, open_finished(cfg.place), origin, cfg.every)
+    there, finished = {item.file: item for item in read_manifest(cfg.set_)}, open_finished(cfg.place)
+    if cfg.people_of:
+        new = add_people(cfg.set_, finished, cfg.people_of, cfg.manipulation)
+    else:
+        who, donor = _need(cfg.identity, "--identity WHO"), _need(cfg.donor, "--donor WHO")
+        video, dataset = who.replace("/", "_"), who.partition("/")[0]
+        new = add_pairs(cfg.set_, finished, Origin(cfg.manipulation, who, donor, video, dataset), cfg.every)
     write_manifest(cfg.set_, (there | {item.file: item for item in new}).values())
-    say(f"{len(new) // 2} swaps of {donor} on {who} added to {new[0].split} as {cfg.manipulation}")
+    splits = ", ".join(sorted({item.split for item in new}))
+    say(f"{len(new) // 2} swaps added as {cfg.manipulation} to {splits}")
 
 
 def train(cfg: TrainSettings) -> None:
@@ -174,6 +190,23 @@ def crossval(cfg: CrossvalSettings) -> None:
     say(table(cells))
 
 
+def harden(cfg: HardenSettings) -> None:
+    """Teach a detector the swaps of a finished workspace; it is kept only if it forgets nothing older."""
+    from faceswap.detector.fit import Material
+    from faceswap.detector.harden import harden, tell
+    from faceswap.detector.pairs import open_finished
+    from faceswap.detector.training import Schedule
+
+    base, folder = _need(cfg.detector, "--detector FOLDER"), _need(cfg.output, "--output FOLDER")
+    device, finished = choose_device(cfg.device), open_finished(cfg.place)
+    schedule = Schedule(cfg.iterations, cfg.minutes)
+    dtype, material = choose_dtype(cfg.precision, device), Material.open(cfg.set_)
+    cfg.save(folder / "harden.json")
+    outcome = harden(material, finished, base, folder, schedule, device, dtype, cfg.exam_pairs, cfg.seed)
+    write_json(folder / "outcome.json", outcome.to_json())
+    tell(outcome)
+
+
 def _how(cfg: TrainSettings) -> "Fit":
     from faceswap.detector.fit import Fit
     from faceswap.detector.model import DetectorSpec
@@ -202,6 +235,7 @@ ACTIONS: dict[str, tuple[type[StageSettings], Callable[[Any], None]]] = {
     "evaluate": (EvaluateSettings, evaluate),
     "predict": (PredictSettings, predict),
     "crossval": (CrossvalSettings, crossval),
+    "harden": (HardenSettings, harden),
 }
 
 if __name__ == "__main__":

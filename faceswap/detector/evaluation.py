@@ -1,7 +1,7 @@
 """What a detector is worth on a split it was not trained on, manipulation by manipulation."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from faceswap.detector.intervals import cluster_interval
 from faceswap.detector.judge import Judge
 from faceswap.detector.localisation import Localisation
 from faceswap.detector.metrics import Figures, auc, rates_at, threshold_at_fpr
-from faceswap.detector.samples import PairSource
+from faceswap.detector.samples import Pairs
 
 # False-positive rates for which thresholds are promised.
 PROMISED = (0.01, 0.05)
@@ -48,11 +48,11 @@ class Scored:
         return tuple(dict.fromkeys(self.kinds))
 
 
-def score(judge: Judge, source: PairSource, pairs: int, seed: int) -> Scored:
+def score(judge: Judge, source: Pairs, pairs: int, seed: int) -> Scored:
     """`pairs` pairs of every manipulation of `source`, drawn from `seed` alone, and the judge's answers."""
     parts = []
     for number, kind in enumerate(source.manipulations):
-        one_kind = replace(source, manipulations=(kind,))
+        one_kind = source.only(kind)
         for start in range(0, pairs, _PAIRS_A_BATCH):
             count = min(_PAIRS_A_BATCH, pairs - start)
             batch = one_kind.batch(count, seed + 1_000_003 * number, start)

@@ -5,7 +5,7 @@ Real and swap are cut out by the landmarks of the untouched frame, so that the b
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -123,6 +123,20 @@ def add_pairs(folder: Path, finished: Finished, origin: Origin, every: int = 1) 
     items: list[Item] = []
     for pair in finished.pairs(every):
         items += _store_pair(folder, pair, finished, origin, split)
+    return items
+
+
+def add_people(folder: Path, finished: Finished, dataset: str, manipulation: str) -> list[Item]:
+    """Store swaps whose frames are named PERSON_…, each frame of the person DATASET/PERSON.
+
+    For a model that redraws many people, as a base does: everybody's own face is put in, so there is no
+    donor, and each pair belongs to its person's split.
+    """
+    items: list[Item] = []
+    for person in sorted({stem.partition("_")[0] for stem in finished.merged}):
+        own = {stem: path for stem, path in finished.merged.items() if stem.partition("_")[0] == person}
+        origin = Origin(manipulation, f"{dataset}/{person}", "", f"{person}_{manipulation}", dataset)
+        items += add_pairs(folder, replace(finished, merged=own), origin)
     return items
 
 

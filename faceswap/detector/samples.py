@@ -4,8 +4,9 @@ Everything a batch holds follows from the seed and the iteration, so that a stop
 with the batches it would have had.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,12 +56,69 @@ class DrawnPair(NamedTuple):
     person: str
 
 
+class Pairs(ABC):
+    """Something that pairs can be drawn from.
+
+    manipulations: the kinds of fakes among them. out_px: side of a batch's crops. null_share: part of the
+    reals that went through a manipulation without a swap.
+    """
+
+    manipulations: Sequence[str]
+    out_px: int
+    null_share: float
+
+    @abstractmethod
+    def pair(self, rng: np.random.Generator) -> DrawnPair:
+        """One pair as it is before the tail."""
+
+    @abstractmethod
+    def only(self, kind: str) -> "Pairs":
+        """The same with one manipulation alone."""
+
+    def batch(self, pairs: int, seed: int, iteration: int) -> DetectorBatch:
+        """2 · `pairs` crops, each real followed by its fake."""
+        rng = np.random.default_rng((seed, iteration))
+        drawn = [self.pair(rng) for _ in range(pairs)]
+        crops, masks = [], []
+        for real, fake, mask, _, _ in drawn:
+            untouched = real.picture
+            if rng.random() < self.null_share:
+                untouched = null_fake(rng, real.picture, real.landmarks).picture
+            tail = draw_tail(rng, self.out_px)
+            crops += [apply_tail(tail, untouched), apply_tail(tail, fake)]
+            masks += [np.zeros((self.out_px, self.out_px), np.float32), apply_tail_to_mask(tail, mask)]
+        labels = np.tile(np.array([0, 1], np.int64), pairs)
+        kinds = tuple(pair.kind for pair in drawn for _ in range(2))
+        people = tuple(pair.person for pair in drawn for _ in range(2))
+        return DetectorBatch(np.stack(crops), labels, np.stack(masks), kinds, people)
+
+
 @dataclass(frozen=True, eq=False)
-class PairSource:
+class KeptPairs(Pairs):
+    """Pairs that are at hand, each drawn as often as any other; all of one manipulation."""
+
+    kept: Sequence[DrawnPair]
+    out_px: int
+    null_share: float = NULL_SHARE
+
+    @property
+    def manipulations(self) -> Sequence[str]:  # type: ignore[override]
+        return (self.kept[0].kind,)
+
+    def pair(self, rng: np.random.Generator) -> DrawnPair:
+        return self.kept[int(rng.integers(len(self.kept)))]
+
+    def only(self, kind: str) -> "KeptPairs":
+        if (kind,) != tuple(self.manipulations):
+            raise ValueError(f"only {self.manipulations[0]} is at hand, not {kind}")
+        return self
+
+
+@dataclass(frozen=True, eq=False)
+class PairSource(Pairs):
     """Draws pairs from the real crops and stored fakes of one split of a set.
 
     manipulations: names of fakes.MANIPULATIONS and of stored swaps; leave one out to hold it back.
-    null_share: part of the reals that went through a manipulation without a swap.
     People are drawn evenly, then their crops, so that nobody with many frames dominates.
     """
 
@@ -87,8 +145,10 @@ class PairSource:
         if len(self._by_person) < 2:
             raise ValueError("a set needs real crops of at least two people")
 
+    def only(self, kind: str) -> "PairSource":
+        return replace(self, manipulations=(kind,))
+
     def pair(self, rng: np.random.Generator) -> DrawnPair:
-        """One pair as it is before the tail."""
         kind = str(rng.choice(list(self.manipulations)))
         if kind in self._stored:
             fake = self._stored[kind][rng.integers(len(self._stored[kind]))]
@@ -105,23 +165,6 @@ class PairSource:
             if made.mask.any():
                 return DrawnPair(real, made.picture, made.mask, kind, people[first])
         raise ValueError(f"{_TRIES} crops in a row cannot be manipulated: their landmarks are no faces")
-
-    def batch(self, pairs: int, seed: int, iteration: int) -> DetectorBatch:
-        """2 · `pairs` crops, each real followed by its fake."""
-        rng = np.random.default_rng((seed, iteration))
-        drawn = [self.pair(rng) for _ in range(pairs)]
-        crops, masks = [], []
-        for real, fake, mask, _, _ in drawn:
-            untouched = real.picture
-            if rng.random() < self.null_share:
-                untouched = null_fake(rng, real.picture, real.landmarks).picture
-            tail = draw_tail(rng, self.out_px)
-            crops += [apply_tail(tail, untouched), apply_tail(tail, fake)]
-            masks += [np.zeros((self.out_px, self.out_px), np.float32), apply_tail_to_mask(tail, mask)]
-        labels = np.tile(np.array([0, 1], np.int64), pairs)
-        kinds = tuple(pair.kind for pair in drawn for _ in range(2))
-        people = tuple(pair.person for pair in drawn for _ in range(2))
-        return DetectorBatch(np.stack(crops), labels, np.stack(masks), kinds, people)
 
     def _one_of(self, person: str, rng: np.random.Generator) -> Item:
         return self._by_person[person][rng.integers(len(self._by_person[person]))]

@@ -1,13 +1,14 @@
 """Finished swaps beside the frames they were made from."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from faceswap.detector.manifest import read_manifest, write_manifest
-from faceswap.detector.pairs import Origin, add_pairs, difference_mask, open_finished
+from faceswap.detector.manifest import leaked_people, read_manifest, split_of, write_manifest
+from faceswap.detector.pairs import Origin, add_pairs, add_people, difference_mask, open_finished
 from faceswap.errors import UserError
 from faceswap.faces.geometry import crop_transform
 from faceswap.faces.landmarks import hull_mask
@@ -88,6 +89,22 @@ def test_added_swaps_carry_people_twin_and_mask(finished: Workspace, tmp_path: P
         real, fake = read_face(folder / item.twin), read_face(folder / item.file)
         assert real[0].shape == fake[0].shape
         assert real[1].to_json() == fake[1].to_json()
+
+
+def test_frames_named_by_people_go_to_their_people_s_splits(finished: Workspace, tmp_path: Path) -> None:
+    made = open_finished(finished)
+    renamed = {f"{index}_x": stem for index, stem in enumerate(made.merged)}
+    by_people = replace(
+        made,
+        frames={name: made.frames[stem] for name, stem in renamed.items()},
+        merged={name: made.merged[stem] for name, stem in renamed.items()},
+        masks={name: made.masks[stem] for name, stem in renamed.items()},
+        faces={name: made.faces[stem] for name, stem in renamed.items()},
+    )
+    new = add_people(tmp_path, by_people, "crowd", "ae-early")
+    assert [item.identity for item in new if item.is_fake] == ["crowd/0", "crowd/1", "crowd/2"]
+    assert all(item.split == split_of(item.identity) for item in new)
+    assert leaked_people(new) == set()
 
 
 def test_a_swap_between_people_of_different_splits_is_refused(finished: Workspace, tmp_path: Path) -> None:
