@@ -1,6 +1,6 @@
 """Real crops for the detector from the collections of the data folder, with who is seen and on what terms.
 
-Everything is stored once, alike: whole-face crops of CROP_PX, JPEG of one quality, so that no file format,
+Everything is stored once, alike: full-face crops of CROP_PX, JPEG of one quality, so that no file format,
 size or history of resampling goes with a label.
 """
 
@@ -32,7 +32,8 @@ from faceswap.types import FaceType, Frame, Points, Side
 
 CROP_PX = 160
 QUALITY = 95
-FACE_TYPE = FaceType.WHOLE
+# The face fills the crop and its border stays visible: a whole-face crop has half as many pixels of face.
+FACE_TYPE = FaceType.FULL
 # LFW has up to 500 pictures of one person.
 MOST_OF_A_PERSON = 8
 FRAMES_OF_A_CLIP = 60

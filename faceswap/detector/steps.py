@@ -1,11 +1,11 @@
 """One update of the detector from one batch."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from faceswap.detector.losses import Terms, label_loss, patch_loss, reconstruction_loss
 from faceswap.detector.model import Detector, VitDetector, to_pixels
@@ -39,7 +39,7 @@ class DetectorStep:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed + 1)
                 self.decoder = Decoder(detector.config).to(device)
-        self.averaged = AveragedModel(self.detector, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema))  # type: ignore[no-untyped-call]
+        self.averaged = AveragedModel(self.detector, multi_avg_fn=running_mean(recipe.ema))
         self.optimizer = torch.optim.AdamW(
             [*_groups(self._trained(), recipe.weight_decay)], betas=BETAS, fused=True
         )
@@ -113,6 +113,24 @@ class DetectorStep:
 
     def _trained(self) -> list[nn.Module]:
         return [self.detector] if self.decoder is None else [self.detector, self.decoder]
+
+
+_Tensors: TypeAlias = tuple[Tensor, ...] | list[Tensor]
+
+
+def running_mean(decay: float) -> Callable[[_Tensors, _Tensors, Tensor | int], None]:
+    """An update for AveragedModel: mean ← d · mean + (1 − d) · weights, d = min(decay, (1 + n)/(10 + n)).
+
+    n: updates so far. Without the warm-up a thousand updates later the first, random weights still weigh a
+    third of it (the schedule is that of TensorFlow's ExponentialMovingAverage).
+    """
+
+    @torch.no_grad()
+    def update(means: _Tensors, weights: _Tensors, updates: Tensor | int) -> None:
+        n = int(updates)
+        torch._foreach_lerp_(means, weights, 1 - min(decay, (1 + n) / (10 + n)))
+
+    return update
 
 
 def _groups(modules: Iterable[nn.Module], weight_decay: float) -> Iterable[dict[str, Any]]:

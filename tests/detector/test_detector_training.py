@@ -11,7 +11,7 @@ import torch
 from faceswap.detector.model import DetectorSpec, build
 from faceswap.detector.recipe import Recipe
 from faceswap.detector.samples import DetectorBatch
-from faceswap.detector.steps import DetectorStep
+from faceswap.detector.steps import DetectorStep, running_mean
 from faceswap.detector.training import DetectorTraining, Schedule
 from faceswap.errors import UserError
 
@@ -115,3 +115,17 @@ def test_the_best_validation_is_kept_and_every_validation_logged(tmp_path: Path)
     figures = [line["validation"]["mean_auc"] for line in lines if "validation" in line]
     assert len(figures) >= 6
     assert json.loads((tmp_path / "kept.json").read_text())["mean_auc"] == max(figures)
+
+
+def test_the_running_mean_forgets_the_random_weights_soon_and_then_remembers_long() -> None:
+    update = running_mean(0.999)
+    mean, weights = [torch.zeros(1)], [torch.ones(1)]
+    share = 1.0
+    for n in range(1, 200):
+        update(mean, weights, torch.tensor(n))
+        share *= min(0.999, (1 + n) / (10 + n))
+    assert mean[0].item() == pytest.approx(1 - share, abs=1e-5)
+    assert share < 1e-6
+    before = mean[0].clone()
+    update(mean, [torch.full((1,), 2.0)], torch.tensor(10_000_000))
+    assert mean[0].item() == pytest.approx(0.999 * before.item() + 0.001 * 2)
