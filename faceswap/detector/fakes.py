@@ -228,6 +228,9 @@ def _align(
         return None
     donor_to_real = fit_similarity(source, target)
     moved = apply_transform(donor_to_real, donor_landmarks).astype(np.float32)
+    # Landmarks that are no face can fit by a gigantic scale, and a polygon of that size is never filled.
+    if not _shows_face(moved, side):
+        return None
     return _Aligned(warp(donor, donor_to_real, side), moved)
 
 
