@@ -172,7 +172,11 @@ def poisson_blend(background: Picture, foreground: Picture, mask: Mask) -> _Floa
     if not width or min(left, top) < 2 or max(left + width, top + height) > half - 2:
         return None
     centre = (left + width // 2, top + height // 2)
-    cloned = cv2.seamlessClone(small_fore, small_back, hard, centre, cv2.NORMAL_CLONE)
+    try:
+        cloned = cv2.seamlessClone(small_fore, small_back, hard, centre, cv2.NORMAL_CLONE)
+    except cv2.error:
+        # It cannot take every mask, such as one of a few pixels.
+        return None
     membrane = cloned.astype(np.float32) - small_fore
     return np.asarray(foreground + cv2.resize(membrane, (side, side)), np.float32)
 
