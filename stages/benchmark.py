@@ -1,4 +1,4 @@
-"""- benchmark: how fast this machine aligns, trains and merges, and how far that is from its bound
+"""- benchmark: how fast this machine aligns, trains, merges and judges, and how far that is from its bound
 
     python -m stages.benchmark --output benchmark.json
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from faceswap.benchmark.cases import bench_align, bench_merge, bench_train
+from faceswap.benchmark.cases import bench_align, bench_judge, bench_merge, bench_train
 from faceswap.benchmark.machine import describe_machine
 from faceswap.benchmark.memory import PeakMemory
 from faceswap.config import StageSettings, option, run_stage
@@ -21,7 +21,7 @@ from faceswap.types import Json
 
 
 class Settings(StageSettings):
-    only: Literal["align", "train", "merge"] | None = option(None, "measure only this")
+    only: Literal["align", "train", "merge", "judge"] | None = option(None, "measure only this")
     seconds: float = option(10.0, "time each figure is measured for", unit="s", ge=0.1, le=600)
     device: DeviceName = option("auto", "where to compute")
     output: Path | None = option(None, "JSON file with machine, versions, commit and all figures")
@@ -35,6 +35,7 @@ def main(cfg: Settings) -> None:
         "merge": lambda: bench_merge(cfg.seconds),
         "align": lambda: bench_align(cfg.seconds, machine["cores"]),
         "train": lambda: bench_train(cfg.seconds, device),
+        "judge": lambda: bench_judge(cfg.seconds, device),
     }
     figures: dict[str, Json] = {}
     for name, case in cases.items():

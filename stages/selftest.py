@@ -1,60 +1,82 @@
 """9 selftest: how detectable is the finished swap? A report to look at, with its limits
 
     python -m stages.selftest --workspace DIR
-    python -m stages.selftest --workspace DIR --detector FOLDER
+    python -m stages.selftest --workspace DIR --clip DIR/result.mp4
+    python -m stages.selftest --workspace DIR --checkpoints --model NAME
 
-Compares the merged frames with the untouched ones and writes selftest/report.html, report.json and
-frames.csv. The figures are for you to know; nothing that makes swaps reads them.
+Compares the merged frames, or a finished clip, with the untouched frames and writes selftest/report.html,
+report.json and frames.csv. The untouched frames of a clip go through the same encoder first. The figures are
+for you to know; nothing that makes swaps reads them.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from faceswap.config import StageSettings, option, run_stage
-from faceswap.console import command, say
+from faceswap.console import say
 from faceswap.errors import UserError
-from faceswap.io.files import sha256
+from faceswap.io.files import list_images, sha256
 from faceswap.runtime import DeviceName, Precision, choose_device, choose_dtype
-from faceswap.workspace import assets
 
-PROMISED = "0.05"
+if TYPE_CHECKING:
+    from faceswap.detector.checkpoints import Judged
+    from faceswap.detector.judge import Judge
+    from faceswap.detector.pairs import Comparison
 
 
 class Settings(StageSettings):
     detector: Path | None = option(None, "folder of a detector (default: the bundled one)")
-    every: int = option(1, "judge every so many-th merged frame", ge=1, le=1000)
+    clip: Path | None = option(None, "a finished clip (default: the merged frames, else result.mp4)")
+    every: int = option(1, "judge every so many-th frame", ge=1, le=1000)
+    checkpoints: bool = option(False, "also merge a few frames with every checkpoint of the model")
+    checkpoint_frames: int = option(20, "frames merged with every checkpoint", ge=2, le=1000)
+    model: str | None = option(None, "whose checkpoints; the only model if there is one")
     device: DeviceName = option("auto", "where to compute")
-    precision: Precision = option("auto", "arithmetic of the network")
+    precision: Precision = option("auto", "arithmetic of the networks")
 
 
 def main(cfg: Settings) -> None:
-    from faceswap.detector.files import WEIGHTS, load_detector
+    from faceswap.detector.files import HEADLINE_FPR, WEIGHTS, choose_detector, load_detector
     from faceswap.detector.judge import Judge
-    from faceswap.detector.pairs import open_finished
     from faceswap.detector.report import about, write_report
     from faceswap.detector.selftest import run_selftest
 
-    folder = cfg.detector or bundled()
+    folder = choose_detector(cfg.detector)
     detector, card = load_detector(folder)
-    if PROMISED not in card.thresholds:
+    if HEADLINE_FPR not in card.thresholds:
         hint = "train it with stages.detector, which calibrates"
-        raise UserError(f"{folder} has no threshold for {PROMISED}", "", hint)
-    finished = open_finished(cfg.place)
-    device = choose_device(cfg.device)
+        raise UserError(f"{folder} has no threshold for {HEADLINE_FPR}", "", hint)
+    comparison, device = opened(cfg), choose_device(cfg.device)
     judge = Judge(detector, card.temperature, device, choose_dtype(cfg.precision, device))
-    count = sum(len(finished.faces[stem]) for stem in list(finished.merged)[:: cfg.every])
-    test = run_selftest(finished.pairs(cfg.every), count, judge, card.thresholds[PROMISED])
     known = about(folder, card, sha256(folder / WEIGHTS))
-    page = write_report(cfg.place.root / "selftest", test, known, card, float(PROMISED))
+    curve = checkpoints(cfg, judge) if cfg.checkpoints else None
+    test = run_selftest(comparison, judge, card, known, cfg.every, curve)
+    page = write_report(cfg.place.root / "selftest", cfg.place.root.resolve().name, test)
     cfg.save(page.parent / "selftest.json")
+    say(f"{test.report.verdict.word}: {test.report.verdict.sentence}")
     say(f"look at {page}")
 
 
-def bundled() -> Path:
-    folder = assets() / "detector"
-    if not folder.is_dir():
-        hint = f"train one: {command('stages.detector', '--help')}, and add --detector FOLDER"
-        raise UserError("no detector is bundled with this version yet", "", hint)
-    return folder
+def opened(cfg: Settings) -> "Comparison":
+    from faceswap.detector.clip import open_clip
+    from faceswap.detector.pairs import open_finished
+
+    place = cfg.place
+    if cfg.clip is not None:
+        return open_clip(place, cfg.clip)
+    if not list_images(place.merged) and place.result.is_file():
+        return open_clip(place, place.result)
+    return open_finished(place)
+
+
+def checkpoints(cfg: Settings, judge: "Judge") -> "Iterator[Judged]":
+    from faceswap.detector.checkpoints import judge_checkpoints, merged_look, take_shots
+    from faceswap.detector.pairs import untouched
+
+    run, look = cfg.place.model(cfg.model), merged_look(cfg.place.merged / "merge.json")
+    shots = take_shots(*untouched(cfg.place), cfg.checkpoint_frames)
+    return judge_checkpoints(run, shots, look, judge, choose_dtype(cfg.precision, judge.device))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The hot paths, timed on bundled input: aligning, training, compositing."""
+"""The hot paths, timed on bundled input: aligning, training, compositing, judging."""
 
 import json
 import tempfile
@@ -11,8 +11,12 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from faceswap.benchmark.machine import matrix_peak_flops, synchronize
+from faceswap.detector.files import load_detector
+from faceswap.detector.gather import CROP_PX
+from faceswap.detector.judge import BATCH, Judge
 from faceswap.faces.analysis import Analyst
 from faceswap.faces.extract import CropStyle, align_frames
 from faceswap.faces.landmarks import outer_eye_distance
@@ -152,6 +156,24 @@ def bench_merge(seconds: float) -> Json:
         rates[name] = round(_rate(once, seconds, warm_up=2), 1)
     rates["4K_over_720p_time"] = round(rates["720p"] / rates["4K"], 2)
     return rates
+
+
+def bench_judge(seconds: float, device: torch.device) -> Json:
+    """Crops a second that the bundled detector judges in batches, shrinking included, cutting out not."""
+    detector, card = load_detector(assets() / "detector")
+    dtype = choose_dtype("auto", device)
+    judge = Judge(detector, card.temperature, device, dtype)
+    crops = list(np.random.default_rng(0).integers(0, 256, (BATCH, CROP_PX, CROP_PX, 3), dtype=np.uint8))
+    rate = BATCH * _rate(lambda: list(judge(crops)), seconds, warm_up=2)
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        detector(torch.zeros(1, 3, detector.input_px, detector.input_px, device=device))
+    flops, peak = counter.get_total_flops(), matrix_peak_flops(device, dtype)
+    return {
+        "precision": str(dtype).removeprefix("torch."),
+        "crops_per_s": round(rate, 1),
+        "gflop_per_crop": round(flops / 1e9, 3),
+        "share_of_peak": round(flops * rate / peak, 3),
+    }
 
 
 def _rate(once: Callable[[], object], seconds: float, warm_up: int) -> float:

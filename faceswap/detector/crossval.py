@@ -8,17 +8,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import torch
 
 from faceswap.console import say
-from faceswap.detector.evaluation import Calibrated, report, score
-from faceswap.detector.fit import EXAM_SEED, VALIDATION_SEED, Fit, Material, fit
+from faceswap.detector.evaluation import accuracy_of, auc_interval_of, auc_of, score
+from faceswap.detector.fit import EXAM_SEED, Fit, Material, belongs, fit
 from faceswap.detector.judge import Judge
-from faceswap.detector.model import DetectorSpec
+from faceswap.detector.model import DetectorSpec, Family
 from faceswap.detector.recipe import Arm
-from faceswap.io import checkpoint
 from faceswap.io.files import read_json, write_json
 from faceswap.types import Json
 
@@ -33,17 +32,19 @@ class ArmSpec:
     patches: bool
 
     @classmethod
-    def parse(cls, name: str) -> "ArmSpec":
-        """`ssat+patch`, `scratch`, `ssl+ft+patch`, `cvt+patch`, `cnn`; ValueError for others."""
-        plain = name.removesuffix("+patch")
-        known = {
-            "scratch": ("vit", "scratch"), "ssl+ft": ("vit", "ssl+ft"), "ssat": ("vit", "ssat"),
-            "cvt": ("cvt", "scratch"), "cnn": ("cnn", "scratch"),
-        }  # fmt: skip
-        if plain not in known:
-            raise ValueError(f"no arm {name!r}: {', '.join(known)}, each also with +patch")
-        family, arm = known[plain]
-        return cls(name, family, cast(Arm, arm), name != plain)
+    def parse(cls, name: str, family: str) -> "ArmSpec":
+        """`ssat+patch` of `family`, `vit:scratch` of another, `cnn`; ValueError for what is no arm."""
+        own, _, rest = name.rpartition(":")
+        arm = rest.removesuffix("+patch")
+        if arm == "cnn" and not own:
+            own, arm = "cnn", "scratch"
+        own = own or family
+        if own not in get_args(Family) or arm not in get_args(Arm):
+            arms, families = ", ".join(get_args(Arm)), ", ".join(get_args(Family))
+            raise ValueError(
+                f"no arm {name!r}: {arms}, also with +patch, after FAMILY: for one of {families}"
+            )
+        return cls(name, own, cast(Arm, arm), rest.endswith("+patch"))
 
 
 def crossvalidate(
@@ -57,10 +58,10 @@ def crossvalidate(
 ) -> list[Json]:
     """All cells, each trained as `how` says; writes FOLDER/cells/*.json, table.md and table.json."""
     cells = []
-    for held in material.manipulations:
+    for held in dict.fromkeys(name.partition("-")[0] for name in material.manipulations):
         for arm in arms:
             for seed in seeds:
-                path = folder / "cells" / f"{arm.name}_without_{held}_{seed}.json"
+                path = folder / "cells" / f"{arm.name.replace(':', '-')}_without_{held}_{seed}.json"
                 if not path.is_file():
                     say(f"{arm.name} without {held}, seed {seed}")
                     run = folder / "runs" / path.stem
@@ -75,11 +76,12 @@ def table(cells: Iterable[Json]) -> str:
     """Arms × held-out manipulations in Markdown: mean AUC over seeds, its range, and mean accuracy."""
     rows = list(cells)
     held = list(dict.fromkeys(cell["held_out"] for cell in rows))
-    lines = ["| arm | pictures seen | " + " | ".join(held) + " | mean |", "|" + "---|" * (len(held) + 3)]
+    lines = ["| arm | pictures, minutes | " + " | ".join(held) + " | mean |", "|" + "---|" * (len(held) + 3)]
     for arm in dict.fromkeys(cell["arm"] for cell in rows):
         own = [cell for cell in rows if cell["arm"] == arm]
         columns = [_entry([cell for cell in own if cell["held_out"] == name]) for name in held]
-        pictures = f"{mean(cell['pictures'] for cell in own) / 1000:.1f} k"
+        seen, minutes = (mean(cell[name] for cell in own) for name in ("pictures", "seconds"))
+        pictures = f"{seen / 1000:.1f} k, {minutes / 60:.1f}"
         overall = f"**{mean(cell['auc'] for cell in own):.3f}**"
         lines.append("| " + " | ".join([arm, pictures, *columns, overall]) + " |")
     return "\n".join(lines) + "\n"
@@ -99,18 +101,12 @@ def _cell(
     spec = DetectorSpec(family=cast(Any, arm.family), input_px=how.spec.input_px)
     recipe = replace(how.recipe, arm=arm.arm, patches=arm.patches)
     one = replace(how, spec=spec, recipe=recipe, leave_out=held, seed=seed)
-    last = fit(material, folder, one, device, dtype).last
-    judge = Judge(last, 1.0, device, dtype)
-    kinds = tuple(name for name in material.manipulations if name != held)
-    validation = score(judge, material.source("val", kinds, spec.input_px), how.exam_pairs, VALIDATION_SEED)
-    exam = score(judge, material.source("test", (held,), spec.input_px), how.exam_pairs, EXAM_SEED)
-    found = report(exam, Calibrated.on(validation), EXAM_SEED)["all"]
-    span = found["auc_interval"]
+    done = fit(material, folder, one, device, dtype)
+    kinds = tuple(name for name in material.manipulations if belongs(name, held))
+    source = material.source("test", kinds, spec.input_px)
+    exam = score(Judge(done.last, 1.0, device, dtype), source, how.exam_pairs, EXAM_SEED)
+    span = auc_interval_of(exam, EXAM_SEED)
     return {
-        "arm": arm.name, "held_out": held, "seed": seed, "auc": found["auc"], "low": span["low"],
-        "high": span["high"], "accuracy": found["accuracy"], "pictures": _pictures(folder, one),
+        "arm": arm.name, "held_out": held, "seed": seed, "auc": auc_of(exam), "low": span.low,
+        "high": span.high, "accuracy": accuracy_of(exam), "pictures": done.pictures, "seconds": done.seconds,
     }  # fmt: skip
-
-
-def _pictures(folder: Path, how: Fit) -> int:
-    return checkpoint.load(folder, []).iteration * 2 * how.recipe.pairs

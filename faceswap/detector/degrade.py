@@ -151,14 +151,17 @@ class TailParams(NamedTuple):
     quality: int
 
 
-# How often each step is taken.
-STEP_CHANCES = {"color": 0.8, "blur": 0.25, "noise": 0.3, "resample": 0.3, "jpeg": 0.7}
+# How often each step is taken at full strength.
+STEP_CHANCES = {"color": 0.6, "blur": 0.2, "noise": 0.2, "resample": 0.25, "jpeg": 0.6}
 _ROTATION_DEG, _ZOOM, _SHIFT = 10.0, (0.9, 1.2), 0.05
 
 
-def draw_tail(rng: np.random.Generator, out_px: int) -> TailParams:
-    """Parameters for one pair; every draw is made whatever comes of it, none knows the pictures."""
-    steps = [name for name, chance in STEP_CHANCES.items() if rng.random() < chance]
+def draw_tail(rng: np.random.Generator, out_px: int, strength: float = 1.0) -> TailParams:
+    """Parameters for one pair; every draw is made whatever comes of it, none knows the pictures.
+
+    strength: in [0, 1], part of their chances that the steps have.
+    """
+    steps = [name for name, chance in STEP_CHANCES.items() if rng.random() < strength * chance]
     return TailParams(
         out_px=out_px,
         unit_to_unit=_draw_placing(rng),

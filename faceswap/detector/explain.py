@@ -11,9 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from faceswap.detector.model import FAKE, Detector, Judged, VitDetector, to_pixels
+from faceswap.detector.model import FAKE, Detector, Judged, Shipped, to_pixels
 
 Map = NDArray[np.float32]
+_BATCH = 16
 
 
 def patch_map(detector: Detector, pixels: Tensor) -> Tensor:
@@ -23,7 +24,7 @@ def patch_map(detector: Detector, pixels: Tensor) -> Tensor:
     return judged.patch_logits.sigmoid()
 
 
-def grad_cam(detector: Detector, pixels: Tensor) -> Tensor:
+def grad_cam(detector: Shipped, pixels: Tensor) -> Tensor:
     """(B, G, G) in [0, 1]: Grad-CAM (Selvaraju et al. 2017) of fake against real.
 
     Its feature maps are the patch tokens that enter the last attention; a channel's weight is its mean
@@ -42,61 +43,55 @@ def grad_cam(detector: Detector, pixels: Tensor) -> Tensor:
             (gradient,) = torch.autograd.grad((logits[:, FAKE] - logits[:, 1 - FAKE]).sum(), kept[0])
     finally:
         hook.remove()
-    weights = gradient[:, 1:].mean(dim=1, keepdim=True)
-    cam = (weights * kept[0].detach()[:, 1:]).sum(dim=-1).clamp_min(0)
+    # The patches come last, after a class token where there is one.
+    patches = detector.grid**2
+    weights = gradient[:, -patches:].mean(dim=1, keepdim=True)
+    cam = (weights * kept[0].detach()[:, -patches:]).sum(dim=-1).clamp_min(0)
     return _scaled(cam, detector.grid)
 
 
-def rollout(detector: VitDetector, pixels: Tensor) -> Tensor:
+def rollout(detector: Shipped, pixels: Tensor) -> Tensor:
     """(B, G, G) in [0, 1]: attention rollout (Abnar & Zuidema 2020) from the class token; of no one class."""
-    classifier = detector.classifier
-    before = classifier.config._attn_implementation
-    # The fused attention never forms the matrix that is asked for here.
-    classifier.set_attn_implementation("eager")
-    try:
-        with torch.inference_mode():
-            attentions = classifier(pixels, output_attentions=True).attentions
-    finally:
-        classifier.set_attn_implementation(before)
-    tokens = attentions[0].shape[-1]
-    flow = torch.eye(tokens, device=pixels.device).expand(len(pixels), -1, -1)
+    attentions = detector.attentions(pixels)
+    own = torch.eye(1 + detector.grid**2, device=pixels.device)
+    flow = own.expand(len(pixels), -1, -1)
     for attention in attentions:
         # Half of every block's output is its own input, through the shortcut.
-        flow = (0.5 * attention.mean(dim=1) + 0.5 * torch.eye(tokens, device=pixels.device)) @ flow
+        flow = (0.5 * attention + 0.5 * own) @ flow
     return _scaled(flow[:, 0, 1:], detector.grid)
 
 
-def explain(detector: Detector, crops: NDArray[np.uint8]) -> dict[str, Map]:
-    """The maps (B, G, G) of every method for crops (B, S, S, 3) uint8 of the detector's size.
-
-    Rollout follows one row of tokens through all blocks, which only the plain ViT has.
-    """
+def explain(detector: Shipped, crops: NDArray[np.uint8]) -> dict[str, Map]:
+    """The maps (B, G, G) of every method for crops (B, S, S, 3) uint8 of the detector's size."""
     device = next(detector.parameters()).device
-    pixels = to_pixels(torch.from_numpy(crops).to(device))
-    maps = {"patches": patch_map(detector, pixels), "grad-cam": grad_cam(detector, pixels)}
-    if isinstance(detector, VitDetector):
-        maps["rollout"] = rollout(detector, pixels)
-    return {name: found.cpu().numpy() for name, found in maps.items()}
+    parts: dict[str, list[Map]] = {}
+    # A few at a time, because rollout holds every attention of every block at once.
+    for start in range(0, len(crops), _BATCH):
+        pixels = to_pixels(torch.from_numpy(crops[start : start + _BATCH]).to(device))
+        maps = {
+            "patches": patch_map(detector, pixels),
+            "grad-cam": grad_cam(detector, pixels),
+            "rollout": rollout(detector, pixels),
+        }
+        for name, found in maps.items():
+            parts.setdefault(name, []).append(found.cpu().numpy())
+    return {name: np.concatenate(found) for name, found in parts.items()}
 
 
 @torch.inference_mode()
-def deletion(detector: Detector, crops: NDArray[np.uint8], maps: Map, steps: int = 8) -> NDArray[np.float32]:
+def deletion(detector: Shipped, crops: NDArray[np.uint8], maps: Map, steps: int = 8) -> NDArray[np.float32]:
     """(steps + 1,) mean P(fake) while the patches a map points at are greyed out, most pointed-at first.
 
     A faithful map makes it fall fast (Petsiuk et al. 2018). Half of the patches are gone at the end.
     """
     device = next(detector.parameters()).device
     pixels = to_pixels(torch.from_numpy(crops).to(device))
-    patches = detector.grid**2
     order = torch.from_numpy(np.ascontiguousarray(maps)).to(device).flatten(1).argsort(dim=1, descending=True)
-    side = detector.input_px // detector.grid
     curve = []
     for step in range(steps + 1):
-        gone = order[:, : round(step / steps * patches / 2)]
-        keep = torch.ones(len(pixels), patches, device=device).scatter_(1, gone, 0.0)
-        grid = keep.reshape(-1, 1, detector.grid, detector.grid)
-        shown = pixels * grid.repeat_interleave(side, 2).repeat_interleave(side, 3)
-        curve.append(float(detector(shown).logits.softmax(dim=1)[:, FAKE].mean()))
+        gone = round(step / steps * order.shape[1] / 2)
+        logits = detector(pixels * detector.shown(order[:, gone:])).logits
+        curve.append(float(logits.softmax(dim=1)[:, FAKE].mean()))
     return np.array(curve, np.float32)
 
 

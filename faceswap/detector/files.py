@@ -9,27 +9,28 @@ import copy
 import shutil
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from transformers import AutoConfig, AutoModelForImageClassification, CvtConfig, ViTConfig, ViTImageProcessor
+from transformers import AutoConfig, AutoModelForImageClassification, ViTImageProcessor
 from transformers.utils import logging
 
-from faceswap.detector.model import LABELS, PIXEL_MEAN, PIXEL_STD, CvtDetector, VitDetector, from_config
+from faceswap.console import command
+from faceswap.detector.model import LABELS, PIXEL_MEAN, PIXEL_STD, Config, Shipped, from_config
 from faceswap.errors import UserError
-from faceswap.io.files import read_json, sha256, write_json
+from faceswap.io.files import current_umask, read_json, sha256, write_json
+from faceswap.workspace import assets
 
 # Its own bars over files of a few megabytes say nothing to our users.
 logging.disable_progress_bar()
 
 SCHEMA = 1
 CONFIG, WEIGHTS, PROCESSOR = "config.json", "model.safetensors", "preprocessor_config.json"
+# The false-positive rate whose threshold verdicts are given at, as it is written in a card.
+HEADLINE_FPR = "0.05"
 PATCH_HEAD, CARD = "patch_head.safetensors", "detector.json"
-
-# The families that transformers can open; the control is compared with and never saved.
-Shipped: TypeAlias = VitDetector | CvtDetector
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Card:
 
     temperature divides the logits before the softmax. thresholds: P(fake) from which a crop is called fake,
     by the false-positive rate promised on validation reals, `{"0.05": 0.83}`. seen: SHA-256 of every
-    training and validation file, by which a self-test knows material that the detector has seen.
+    training and validation file. looks: the difference hashes (see `duplicates`) of their real crops, by
+    which a self-test knows material that the detector has seen, however it was cut out or compressed.
     """
 
     temperature: float = 1.0
@@ -47,6 +49,7 @@ class Card:
     training: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
     seen: tuple[str, ...] = ()
+    looks: tuple[str, ...] = ()
 
 
 def save_detector(folder: Path, detector: Shipped, card: Card, half: bool = True) -> None:
@@ -66,6 +69,9 @@ def save_detector(folder: Path, detector: Shipped, card: Card, half: bool = True
     ViTImageProcessor(size=size, image_mean=mean, image_std=std).save_pretrained(staging)
     hashes = {name: sha256(staging / name) for name in (CONFIG, WEIGHTS, PATCH_HEAD)}
     write_json(staging / CARD, {"schema": SCHEMA, **asdict(card), "files": hashes})
+    for file in staging.iterdir():
+        # transformers makes private files; a model should be as readable as any file the user makes.
+        file.chmod(0o666 & ~current_umask())
     _put_in_place(staging, folder)
 
 
@@ -73,6 +79,17 @@ def write_card(folder: Path, card: Card) -> None:
     """Replace the card of a saved detector; its weights stay."""
     files = read_json(folder / CARD)["files"]
     write_json(folder / CARD, {"schema": SCHEMA, **asdict(card), "files": files})
+
+
+def choose_detector(folder: Path | None) -> Path:
+    """`folder`, or the bundled detector's where none is named; UserError where there is none."""
+    if folder is not None:
+        return folder
+    bundled = assets() / "detector"
+    if not (bundled / CONFIG).is_file():
+        hint = f"train one: {command('stages.detector', '--help')}, and add --detector FOLDER"
+        raise UserError("no detector is bundled with this version", "", hint)
+    return bundled
 
 
 def load_detector(folder: Path) -> tuple[Shipped, Card]:
@@ -88,8 +105,8 @@ def load_detector(folder: Path) -> tuple[Shipped, Card]:
     if missing:
         raise UserError(f"the detector {folder} is incomplete", f"no {', '.join(missing)}", "copy it again")
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    if not isinstance(config, ViTConfig | CvtConfig):
-        raise UserError(f"{folder} is a {config.model_type}", "", "only vit and cvt can be judged with")
+    if not isinstance(config, Config):
+        raise UserError(f"{folder} is a {config.model_type}", "", "only vit and cvt can judge")
     labels = {int(index): str(name) for index, name in config.id2label.items()}
     if {index: name.lower() for index, name in labels.items()} != {i: n.lower() for i, n in LABELS.items()}:
         raise UserError(
@@ -153,7 +170,7 @@ def _read_card(folder: Path) -> Card:
             )
     known = {name: content[name] for name in Card.__dataclass_fields__ if name in content}
     card = Card(**known)
-    return replace(card, seen=tuple(card.seen))
+    return replace(card, seen=tuple(card.seen), looks=tuple(card.looks))
 
 
 def _put_in_place(staging: Path, folder: Path) -> None:

@@ -1,25 +1,28 @@
 """A detector from a set: draw pairs, train, keep the best, calibrate, write it down."""
 
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from faceswap.console import say
-from faceswap.detector.evaluation import Calibrated, Scored, aucs, report, score
+from faceswap.console import progress, say
+from faceswap.detector.duplicates import difference_hash, to_text
+from faceswap.detector.evaluation import Calibrated, aucs, report, score
 from faceswap.detector.fakes import MANIPULATIONS
-from faceswap.detector.files import Card, Shipped, load_detector, save_detector, write_card
+from faceswap.detector.files import Card, load_detector, save_detector, write_card
 from faceswap.detector.gather import FACE_TYPE
 from faceswap.detector.judge import Judge
 from faceswap.detector.manifest import Item, manifest_hash, read_manifest, require_unchanged
-from faceswap.detector.model import Detector, DetectorSpec, build
+from faceswap.detector.model import Detector, DetectorSpec, Shipped, build
 from faceswap.detector.recipe import Recipe
-from faceswap.detector.samples import PairSource
+from faceswap.detector.samples import DetectorBatch, PairSource
 from faceswap.detector.steps import DetectorStep
-from faceswap.detector.training import DetectorTraining, Schedule
+from faceswap.detector.training import DetectorTraining, Schedule, Validation
 from faceswap.errors import UserError
 from faceswap.io.files import write_json
+from faceswap.io.images import as_uint8, read_image
 
 # Validation and exams draw from their own streams, whatever the training's seed.
 VALIDATION_SEED, EXAM_SEED = 7_000, 8_000
@@ -55,8 +58,16 @@ class Material:
         return PairSource(self.folder, items, tuple(n for n in manipulations if n in there), out_px)
 
     def seen(self) -> tuple[str, ...]:
-        """The hashes of every file of train and val."""
-        return tuple(sorted(item.sha256 for item in self.items if item.split != "test"))
+        """The hashes of every real file of train and val; fakes are made of them."""
+        reals = (item for item in self.items if not item.is_fake)
+        return tuple(sorted(item.sha256 for item in reals if item.split != "test"))
+
+    @cached_property
+    def looks(self) -> tuple[str, ...]:
+        """The difference hashes of the real crops of train and val."""
+        files = [self.folder / i.file for i in self.items if i.split != "test" and not i.is_fake]
+        shown = progress(files, "look at what is learnt from", "crops")
+        return to_text(difference_hash(as_uint8(read_image(file))) for file in shown)
 
 
 @dataclass(frozen=True)
@@ -80,43 +91,55 @@ class Fitted:
 
     best: Path
     last: Detector
+    pictures: int
+    seconds: float
 
 
 def fit(material: Material, folder: Path, how: Fit, device: torch.device, dtype: torch.dtype) -> Fitted:
     """Train in `folder`, new or continued. UserError where nobody knows the manipulation to leave out."""
-    if how.leave_out is not None and how.leave_out not in material.manipulations:
+    kinds = tuple(name for name in material.manipulations if not belongs(name, how.leave_out))
+    if how.leave_out is not None and len(kinds) == len(material.manipulations):
         known = ", ".join(material.manipulations)
         raise UserError(f"no manipulation {how.leave_out!r} to leave out", f"there are {known}")
-    kinds = tuple(name for name in material.manipulations if name != how.leave_out)
     train = material.source("train", kinds, how.spec.input_px)
     val = material.source("val", kinds, how.spec.input_px)
     step = DetectorStep(build(how.spec, how.seed), how.recipe, device, dtype, how.seed)
     best = folder / "best"
 
-    def judged(step: DetectorStep) -> Scored:
-        return score(Judge(step.mean, 1.0, device, dtype), val, how.exam_pairs, VALIDATION_SEED)
+    def validate(step: DetectorStep) -> Validation:
+        scored = score(Judge(step.mean, 1.0, device, dtype), val, how.exam_pairs, VALIDATION_SEED)
+        figures = aucs(scored)
 
-    def keep(step: DetectorStep, figures: dict[str, float]) -> None:
-        calibrated = Calibrated.on(judged(step))
-        card = Card(
-            temperature=calibrated.temperature,
-            thresholds=dict(calibrated.thresholds),
-            face_type=str(FACE_TYPE),
-            training=_provenance(material, how, training),
-            figures={"validation": figures},
-            seen=material.seen(),
-        )
-        if isinstance(step.mean, Shipped):
-            save_detector(best, step.mean, card)
-        else:
-            write_json(folder / "control.json", asdict(card))
+        def keep() -> None:
+            calibrated = Calibrated.on(scored)
+            card = Card(
+                temperature=calibrated.temperature,
+                thresholds=dict(calibrated.thresholds),
+                face_type=str(FACE_TYPE),
+                training=_provenance(material, how, training),
+                figures={"validation": figures},
+                seen=material.seen(),
+                looks=material.looks,
+            )
+            if isinstance(step.mean, Shipped):
+                save_detector(best, step.mean, card)
+            else:
+                write_json(folder / "control.json", asdict(card))
 
-    training = DetectorTraining(
-        folder, step, lambda index: train.batch(how.recipe.pairs, how.seed, index), how.schedule,
-        lambda step: aucs(judged(step)), keep,
-    )  # fmt: skip
+        return Validation(figures, keep)
+
+    def make(index: int) -> DetectorBatch:
+        return train.batch(how.recipe.pairs, how.seed, index, how.recipe.strength(index))
+
+    training = DetectorTraining(folder, step, make, how.schedule, validate)
     training.run()
-    return Fitted(best, step.mean.eval())
+    pictures = training.iteration * 2 * how.recipe.pairs
+    return Fitted(best, step.mean.eval(), pictures, training.seconds)
+
+
+def belongs(manipulation: str, kind: str | None) -> bool:
+    """Whether a manipulation is `kind` or a variety of it, as ae-early and ae-late are of ae."""
+    return kind is not None and (manipulation == kind or manipulation.startswith(f"{kind}-"))
 
 
 def evaluate(

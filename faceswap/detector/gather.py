@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap.console import progress, say
-from faceswap.detector.manifest import Item, read_manifest, split_of, write_manifest
+from faceswap.detector.duplicates import difference_hash, near
+from faceswap.detector.manifest import NAME, Item, read_manifest, split_of, write_manifest
 from faceswap.errors import UserError
 from faceswap.facepack import labels
 from faceswap.facepack.exams import frames
@@ -70,7 +71,7 @@ def gather(data: Path, folder: Path) -> list[Item]:
 
     Crops that are there already are kept. Raises UserError when `data` holds none of the collections.
     """
-    items = {item.file: item for item in read_manifest(folder)} if (folder / "manifest.csv").is_file() else {}
+    items = {item.file: item for item in read_manifest(folder)} if (folder / NAME).is_file() else {}
     analyst = Analyst(load_pack("bundled", threads=2), max_faces=1)
     sources = [stills(data), photographs(data, analyst), clips(data / "clips", analyst)]
     for sighting in progress(chain.from_iterable(sources), "gather", "faces"):
@@ -79,12 +80,24 @@ def gather(data: Path, folder: Path) -> list[Item]:
             items[file] = store(folder, file, sighting)
     if not items:
         raise UserError(f"no known collection in {data}", "", "name the folder that holds actors/, …")
-    rows = list(items.values())
+    rows = without_twins(folder, list(items.values()))
     write_manifest(folder, rows)
     for split, count in sorted(Counter(item.split for item in rows).items()):
         people = len({item.identity for item in rows if item.split == split})
         say(f"{split}: {count} crops of {people} people")
     return rows
+
+
+def without_twins(folder: Path, rows: list[Item]) -> list[Item]:
+    """The rows less the validation and test crops that show what a training crop shows, and their fakes."""
+    reals = [item for item in rows if not item.is_fake]
+    hashes = np.array([difference_hash(as_uint8(read_image(folder / item.file))) for item in reals])
+    train = np.array([item.split == "train" for item in reals])
+    others = np.flatnonzero(~train)
+    twins = {reals[others[index]].file for index, _ in near(hashes[others], hashes[train]).tolist()}
+    if twins:
+        say(f"{len(twins)} crops look like a training crop and are left out, first {min(twins)}")
+    return [item for item in rows if not {item.file, item.twin} & twins]
 
 
 def store(folder: Path, file: str, sighting: Sighting) -> Item:

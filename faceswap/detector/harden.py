@@ -5,6 +5,7 @@ The swaps of a finished workspace become a manipulation of their own; half of al
 so the figure says "of this film", and the older manipulations are examined on people of another split.
 """
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -13,24 +14,25 @@ import torch
 
 from faceswap.console import say
 from faceswap.detector.calibration import apply_temperature
+from faceswap.detector.duplicates import Hashes, difference_hash, to_text
 from faceswap.detector.evaluation import Calibrated, Scored, auc_of, score
-from faceswap.detector.files import Card, Shipped, load_detector, save_detector
+from faceswap.detector.files import HEADLINE_FPR, Card, load_detector, save_detector
 from faceswap.detector.fit import VALIDATION_SEED, Material
 from faceswap.detector.gather import CROP_PX, FACE_TYPE
 from faceswap.detector.judge import Judge
 from faceswap.detector.metrics import rates_at
+from faceswap.detector.model import Shipped
 from faceswap.detector.pairs import Finished, Pair
 from faceswap.detector.recipe import Recipe
-from faceswap.detector.samples import Crop, DetectorBatch, DrawnPair, KeptPairs
+from faceswap.detector.samples import Crop, DetectorBatch, DrawnPair, KeptPairs, Pairs
 from faceswap.detector.steps import DetectorStep
-from faceswap.detector.training import DetectorTraining, Schedule
+from faceswap.detector.training import DetectorTraining, Schedule, Validation
 from faceswap.errors import UserError
 from faceswap.faces.geometry import apply_transform, crop_transform
 from faceswap.types import Json
 
 # An old manipulation may lose so much AUC, and false positives may rise by so much (detector-facts §4.8).
 MOST_LOST = MOST_MORE_FALSE = 0.02
-PROMISED = "0.05"
 NEW = "own"
 # Of the film's frames: the first part trains, the last examines.
 _TRAIN_UNTIL, _EXAM_FROM = 0.6, 0.7
@@ -88,34 +90,33 @@ def harden(
     rehearsal = material.source("train", material.manipulations, detector.input_px)
     older = material.source("val", material.manipulations, detector.input_px)
 
-    def examined(one: Shipped) -> tuple[Scored, Scored]:
+    def examined(one: Shipped, *exams: Pairs) -> list[Scored]:
         judge = Judge(one, 1.0, device, dtype)
-        answers = [score(judge, pairs, exam_pairs, VALIDATION_SEED) for pairs in (older, exam)]
-        one.train()
-        return answers[0], answers[1]
+        return [score(judge, pairs, exam_pairs, VALIDATION_SEED) for pairs in exams]
 
     def made(iteration: int) -> DetectorBatch:
         source = own if iteration % 2 else rehearsal
         return source.batch(recipe.pairs, seed, iteration)
 
-    before = examined(detector)
+    before = examined(detector, older, exam)
     step = DetectorStep(detector, recipe, device, dtype, seed)
 
-    def validate(step: DetectorStep) -> dict[str, float]:
-        return {"mean_auc": auc_of(examined(_shipped(step))[1])}
+    def validate(step: DetectorStep) -> Validation:
+        # Shown on the way; what is kept is decided once, at the end.
+        return Validation({"mean_auc": auc_of(*examined(_shipped(step), exam))}, lambda: None)
 
-    DetectorTraining(folder, step, made, schedule, validate, lambda _step, _figures: None).run()
+    DetectorTraining(folder, step, made, schedule, validate).run()
     hardened = _shipped(step)
-    after = examined(hardened)
+    after = examined(hardened, older, exam)
     calibrated = Calibrated.on(after[0])
     outcome = Outcome(
         _aucs(*before),
         _aucs(*after),
-        _false(before[0], card.temperature, card.thresholds[PROMISED]),
-        _false(after[0], calibrated.temperature, calibrated.thresholds[PROMISED]),
+        _false(before[0], card.temperature, card.thresholds[HEADLINE_FPR]),
+        _false(after[0], calibrated.temperature, calibrated.thresholds[HEADLINE_FPR]),
     )
     if not outcome.objections:
-        save_detector(folder / "hardened", hardened.eval(), _card(card, calibrated, outcome, material))
+        save_detector(folder / "hardened", hardened.eval(), _card(card, calibrated, outcome, material, own))
     return outcome
 
 
@@ -153,14 +154,19 @@ def _false(scored: Scored, temperature: float, threshold: float) -> float:
     return rates_at(apply_temperature(scored.margins, temperature), scored.labels, threshold).fpr
 
 
-def _card(card: Card, calibrated: Calibrated, outcome: Outcome, material: Material) -> Card:
+def _card(card: Card, calibrated: Calibrated, outcome: Outcome, material: Material, own: KeptPairs) -> Card:
     return replace(
         card,
         temperature=calibrated.temperature,
         thresholds=dict(calibrated.thresholds),
         training=card.training | {"hardened": outcome.to_json()},
         seen=tuple(sorted({*card.seen, *material.seen()})),
+        looks=tuple(sorted({*card.looks, *material.looks, *to_text(_looks(own))})),
     )
+
+
+def _looks(own: KeptPairs) -> Iterator[Hashes]:
+    return (difference_hash(pair.real.picture) for pair in own.kept)
 
 
 def _shipped(step: DetectorStep) -> Shipped:

@@ -4,24 +4,33 @@ A finished workspace holds the untouched frames, the merged ones, the merged mas
 Real and swap are cut out by the landmarks of the untouched frame, so that the box tells nothing.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from faceswap.console import command
 from faceswap.detector.gather import CROP_PX, FACE_TYPE, QUALITY, Sighting, cut, describe, store
 from faceswap.detector.manifest import Item, common_split
 from faceswap.errors import UserError
-from faceswap.faces.geometry import crop_transform
+from faceswap.faces.geometry import apply_transform, crop_transform
 from faceswap.faceset.store import Faceset, write_face
 from faceswap.io.files import list_images, sha256
-from faceswap.io.images import read_image, read_mask, write_mask
-from faceswap.types import Frame, Mask, Points, Side
+from faceswap.io.flow import ordered_map
+from faceswap.io.images import DamagedImage, as_uint8, read_image, read_mask, write_mask
+from faceswap.types import Frame, Json, Mask, Points, Side
 from faceswap.workspace import Workspace
+
+# Of the frames that a report shows.
+SMALL_PX = 320
+# Levels of 255 by which pixels differ that nobody changed: rounding, and merging at another bit depth.
+_NOISE = 4
+READERS = os.cpu_count() or 1
 
 
 class Pair(NamedTuple):
@@ -34,10 +43,45 @@ class Pair(NamedTuple):
     mask: Mask
     landmarks: Points
 
+    @property
+    def crop_landmarks(self) -> Points:
+        """The landmarks in px of the crops."""
+        to_crop = crop_transform(self.landmarks, CROP_PX, FACE_TYPE)
+        return apply_transform(to_crop, self.landmarks).astype(np.float32)
+
+
+class Seen(NamedTuple):
+    """What is in one frame: its faces, largest first, or why it could not be read.
+
+    small: the finished frame, at most SMALL_PX wide and high, and `scale` its size in that of the frame.
+    """
+
+    frame: str
+    pairs: list[Pair]
+    damage: str = ""
+    small: NDArray[np.uint8] | None = None
+    scale: float = 1.0
+
+
+class Comparison(Protocol):
+    """Finished frames beside untouched ones."""
+
+    def seen(self, every: int = 1) -> Iterator[Seen]:
+        """Every `every`-th frame that there are both of, in order."""
+
+    def count(self, every: int = 1) -> tuple[int, int]:
+        """How many frames `seen` will give, and how many faces, if none is damaged."""
+
+    def describe(self) -> Json:
+        """What is compared with what; see findings.Compared."""
+
 
 @dataclass(frozen=True)
 class Finished:
-    """The frames of a workspace that have a merged counterpart, with the landmarks of their faces."""
+    """The frames of a workspace that have a merged counterpart, with the landmarks of their faces.
+
+    frames, merged and masks are files by the frame's stem; there may be frames without a mask.
+    """
 
     frames: dict[str, Path]
     merged: dict[str, Path]
@@ -45,39 +89,76 @@ class Finished:
     faces: dict[str, list[Points]]
 
     def pairs(self, every: int = 1) -> Iterator[Pair]:
-        """Every `every`-th frame's faces, in the order of frames."""
-        for stem in list(self.merged)[::every]:
+        """The faces of every `every`-th frame, in the order of frames; damaged frames are passed over."""
+        for seen in self.seen(every):
+            yield from seen.pairs
+
+    def seen(self, every: int = 1) -> Iterator[Seen]:
+        return ordered_map(self._look, list(self.merged)[::every], READERS)
+
+    def count(self, every: int = 1) -> tuple[int, int]:
+        stems = list(self.merged)[::every]
+        return len(stems), sum(len(self.faces.get(stem, [])) for stem in stems)
+
+    def describe(self) -> Json:
+        return {"kind": "frames", "untouched": len(self.frames), "finished": len(self.merged)}
+
+    def _look(self, stem: str) -> Seen:
+        try:
             real, fake = read_image(self.frames[stem]), read_image(self.merged[stem])
-            mask = read_mask(self.masks[stem]) if stem in self.masks else difference_mask(real, fake)
-            for index, landmarks in enumerate(self.faces.get(stem, [])):
-                yield Pair(
-                    stem,
-                    index,
-                    cut(real, landmarks),
-                    cut(fake, landmarks),
-                    cut_mask(mask, landmarks),
-                    landmarks,
-                )
+            return look(stem, real, fake, self.masks.get(stem), self.faces.get(stem, []))
+        except DamagedImage as error:
+            return Seen(stem, [], f"{error.path.name}: {error.reason}")
+
+
+def look(stem: str, real: Frame, fake: Frame, mask_file: Path | None, faces: list[Points]) -> Seen:
+    """The faces of an untouched and a finished frame, cut out alike.
+
+    Without a file of it, the mask is where the frames differ. Raises DamagedImage for a damaged mask, and
+    UserError for pictures of different sizes.
+    """
+    real, fake = as_uint8(real), as_uint8(fake)
+    mask = read_mask(mask_file) if mask_file else difference_mask(real, fake)
+    if not real.shape[:2] == fake.shape[:2] == mask.shape:
+        sizes = ", ".join(f"{p.shape[1]}x{p.shape[0]}" for p in (real, fake, mask))
+        raise UserError(f"frame {stem}, its swap and its mask differ in size", sizes, "merge again")
+    pairs = [
+        Pair(stem, index, cut(real, points), cut(fake, points), cut_mask(mask, points), points)
+        for index, points in enumerate(faces)
+    ]
+    scale = min(1.0, SMALL_PX / max(fake.shape[:2]))
+    size = (max(1, round(fake.shape[1] * scale)), max(1, round(fake.shape[0] * scale)))
+    return Seen(stem, pairs, "", as_uint8(cv2.resize(fake, size, interpolation=cv2.INTER_AREA)), scale)
 
 
 def open_finished(place: Workspace) -> Finished:
     """What can be compared in a workspace; raises UserError where merged frames or faces are missing."""
     merged = {path.stem: path for path in list_images(place.merged)}
-    frames = {path.stem: path for path in list_images(place.frames(Side.DST))}
-    masks = {path.stem: path for path in list_images(place.merged_mask)}
     if not merged:
-        raise UserError(f"no merged frames in {place.merged}", "", "merge first: python -m stages.merge")
+        hint = f"merge first: {command('stages.merge', '--workspace', place.root)}"
+        raise UserError(f"no merged frames in {place.merged}", "", hint)
+    frames, faces = untouched(place)
+    masks = {path.stem: path for path in list_images(place.merged_mask)}
     lost = sorted(merged.keys() - frames.keys())
     if lost:
         found = f"first {lost[0]}"
         raise UserError(f"{len(lost)} merged frames have no untouched one", found, "extract dst again")
-    by_frame = Faceset.open(place.aligned(Side.DST)).by_frame()
-    faces = {stem: [face.meta.landmarks for face in by_frame.get(stem, [])] for stem in merged}
-    if not any(faces.values()):
-        raise UserError(
-            f"no face in {place.aligned(Side.DST)} belongs to a merged frame", "", "align dst again"
-        )
+    require_faces(place, faces, merged)
     return Finished(frames, merged, masks, faces)
+
+
+def untouched(place: Workspace) -> tuple[dict[str, Path], dict[str, list[Points]]]:
+    """The destination's frames, and the landmarks of the faces in them, by stem."""
+    frames = {path.stem: path for path in list_images(place.frames(Side.DST))}
+    by_frame = Faceset.open(place.aligned(Side.DST)).by_frame()
+    return frames, {stem: [face.meta.landmarks for face in faces] for stem, faces in by_frame.items()}
+
+
+def require_faces(place: Workspace, faces: Mapping[str, object], stems: Iterable[str]) -> None:
+    """Raise UserError where none of the frames has a face."""
+    if not faces.keys() & set(stems):
+        aligned, hint = place.aligned(Side.DST), command("stages.align_dst", "--workspace", place.root)
+        raise UserError(f"no face in {aligned} belongs to a finished frame", "", f"align again: {hint}")
 
 
 def cut_mask(mask: Mask, landmarks: Points) -> Mask:
@@ -87,13 +168,15 @@ def cut_mask(mask: Mask, landmarks: Points) -> Mask:
     return crop
 
 
-def difference_mask(real: Frame, fake: Frame) -> Mask:
-    """Where two frames of one size differ by more than noise, smoothed: for merges without masks."""
+def difference_mask(real: NDArray[np.uint8], fake: NDArray[np.uint8]) -> Mask:
+    """Where two frames (H, W, 3) differ by more than noise, smoothed: for merges without masks.
+
+    Noise is what a quarter of the frame, the most alike, differs by at most: a codec changes every pixel.
+    """
     if real.shape != fake.shape:
-        raise UserError("a merged frame has another size than the untouched one", "", "merge again")
-    apart = np.abs(real.astype(np.float32) - fake.astype(np.float32)).max(axis=2) / np.iinfo(real.dtype).max
-    smooth = cv2.GaussianBlur(apart, (0, 0), 3)
-    mask: Mask = (smooth > 4 / 255).astype(np.float32)
+        raise UserError("a finished frame has another size than the untouched one", "", "merge again")
+    smooth = cv2.GaussianBlur(cv2.absdiff(real, fake).max(axis=2).astype(np.float32), (0, 0), 3)
+    mask: Mask = (smooth > max(_NOISE, 3 * float(np.quantile(smooth, 0.25)))).astype(np.float32)
     return mask
 
 
@@ -123,20 +206,6 @@ def add_pairs(folder: Path, finished: Finished, origin: Origin, every: int = 1) 
     items: list[Item] = []
     for pair in finished.pairs(every):
         items += _store_pair(folder, pair, finished, origin, split)
-    return items
-
-
-def add_people(folder: Path, finished: Finished, dataset: str, manipulation: str) -> list[Item]:
-    """Store swaps whose frames are named PERSON_…, each frame of the person DATASET/PERSON.
-
-    For a model that redraws many people, as a base does: everybody's own face is put in, so there is no
-    donor, and each pair belongs to its person's split.
-    """
-    items: list[Item] = []
-    for person in sorted({stem.partition("_")[0] for stem in finished.merged}):
-        own = {stem: path for stem, path in finished.merged.items() if stem.partition("_")[0] == person}
-        origin = Origin(manipulation, f"{dataset}/{person}", "", f"{person}_{manipulation}", dataset)
-        items += add_pairs(folder, replace(finished, merged=own), origin)
     return items
 
 

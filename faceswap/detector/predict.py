@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from faceswap.detector.gather import cut
 from faceswap.detector.judge import Judge
@@ -19,7 +20,7 @@ from faceswap.io.files import list_images
 from faceswap.io.images import DamagedImage, as_uint8, read_image
 from faceswap.io.pipes import Decoder
 from faceswap.io.video import probe
-from faceswap.types import Frame, Json
+from faceswap.types import Frame, Json, Points
 
 Label = Literal["Real", "Fake", "undetermined"]
 # Shorter sides show no face that could be judged.
@@ -34,6 +35,18 @@ class FaceVerdict:
     time_s: float
     box: tuple[float, float, float, float]
     score: float
+
+
+class Seen(NamedTuple):
+    """A judged face and what it was judged by.
+
+    landmarks (68, 2) in px of the frame, crop (S, S, 3), patches (G, G) in [0, 1]: how foreign each part is.
+    """
+
+    face: FaceVerdict
+    landmarks: Points
+    crop: NDArray[np.uint8]
+    patches: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -76,10 +89,14 @@ class Examiner:
 
     def picture(self, name: str, frame: Frame) -> Prediction:
         """The verdict on one picture (H, W, 3)."""
-        if min(frame.shape[:2]) < SMALLEST_PX:
-            reason = f"{frame.shape[1]}x{frame.shape[0]} px are too few to judge a face by"
+        return self.of_picture(name, frame.shape, (seen.face for seen in self.look([(0.0, frame)])))
+
+    def of_picture(self, name: str, shape: tuple[int, ...], faces: Iterable[FaceVerdict]) -> Prediction:
+        """The verdict on a picture of `shape` (H, W, …) by its faces; in one too small none are sought."""
+        if min(shape[:2]) < SMALLEST_PX:
+            reason = f"{shape[1]}x{shape[0]} px are too few to judge a face by"
             return Prediction(name, "undetermined", None, reason=reason)
-        faces = tuple(self.faces([(0.0, frame)]))
+        faces = tuple(faces)
         if not faces:
             return Prediction(name, "undetermined", None, reason="no face was found")
         worst = max(face.score for face in faces)
@@ -92,29 +109,33 @@ class Examiner:
         except UserError as error:
             return Prediction(path.name, "undetermined", None, reason=str(error))
         with Decoder(extract_command(clip, 0, False, ffmpeg_binary())) as decoder:
-            seen = _Counted(islice(decoder.frames(), most_frames))
-            faces = tuple(self.faces(seen))
-        scores = np.full(seen.count, np.nan)
-        for face in faces:
-            scores[face.frame] = np.fmax(scores[face.frame], face.score)
+            frames = _Counted(islice(decoder.frames(), most_frames))
+            faces = tuple(seen.face for seen in self.look(frames))
+        return self.of_clip(path.name, frames.count, faces)
+
+    def of_clip(self, name: str, frames: int, faces: tuple[FaceVerdict, ...]) -> Prediction:
+        """The verdict on a clip by the faces of so many of its frames."""
+        scores = frame_scores(frames, faces)
         whole = video_score(scores)
         if whole is None:
             usable = int(np.isfinite(scores).sum())
-            reason = f"a face was found in {usable} of {seen.count} frames, which is too few"
-            return Prediction(path.name, "undetermined", None, faces, reason=reason)
-        return Prediction(path.name, self._label(whole.mean), whole.mean, faces, whole.segments)
+            reason = f"a face was found in {usable} of {frames} frames, which is too few"
+            return Prediction(name, "undetermined", None, faces, reason=reason)
+        return Prediction(name, self._label(whole.mean), whole.mean, faces, whole.segments)
 
-    def faces(self, frames: Iterable[tuple[float, Frame]]) -> Iterator[FaceVerdict]:
+    def look(self, frames: Iterable[tuple[float, Frame]]) -> Iterator[Seen]:
         """Every face of timed frames, judged in batches."""
         found = (
-            (number, time_s, face.box, cut(frame, face.landmarks))
+            (number, time_s, face, cut(frame, face.landmarks))
             for number, (time_s, frame) in enumerate(frames)
             for face in self.analyst.find(frame)
         )
         while chunk := list(islice(found, 64)):
-            for (number, time_s, box, _), verdict in zip(chunk, self.judge(c[3] for c in chunk), strict=True):
-                left, top, right, bottom = (float(x) for x in box)
-                yield FaceVerdict(number, time_s, (left, top, right, bottom), verdict.score)
+            verdicts = self.judge(crop for *_, crop in chunk)
+            for (number, time_s, face, crop), verdict in zip(chunk, verdicts, strict=True):
+                left, top, right, bottom = (float(x) for x in face.box)
+                judged = FaceVerdict(number, time_s, (left, top, right, bottom), verdict.score)
+                yield Seen(judged, face.landmarks, crop, verdict.patches)
 
     def _label(self, score: float) -> Label:
         return "Fake" if score > self.threshold else "Real"
@@ -130,6 +151,14 @@ class _Counted:
         for item in self._items:
             self.count += 1
             yield item
+
+
+def frame_scores(frames: int, faces: Iterable[FaceVerdict]) -> NDArray[np.float64]:
+    """(frames,) P(fake) of each frame's most suspicious face, NaN where it has none."""
+    scores = np.full(frames, np.nan)
+    for face in faces:
+        scores[face.frame] = np.fmax(scores[face.frame], face.score)
+    return scores
 
 
 def files_of(path: Path) -> list[Path]:

@@ -14,6 +14,9 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from faceswap.detector.blending import composite
+from faceswap.types import Mask
+
 Crop = NDArray[np.uint8]
 Features = NDArray[np.float64]
 
@@ -53,7 +56,9 @@ def spectrum_features(crop: Crop) -> Features:
     ring = (radius * _RADII).astype(np.int64)
     kept = (ring < _RADII) & (radius > 0)
     sums = np.bincount(ring[kept], weights=power[kept], minlength=_RADII)
-    return np.asarray(np.log(sums / np.bincount(ring[kept], minlength=_RADII) + 1e-3), np.float64)
+    # A small crop has no frequency in some rings.
+    counts = np.maximum(np.bincount(ring[kept], minlength=_RADII), 1)
+    return np.asarray(np.log(sums / counts + 1e-3), np.float64)
 
 
 def border_features(crop: Crop) -> Features:
@@ -144,22 +149,25 @@ def probe_auc(
     return float(cross_val_score(model, x, y, cv=parts, scoring="roc_auc").mean())
 
 
-def difference_hash(crop: Crop) -> np.uint64:
-    """dHash, 64 bits: is each pixel of the grey crop at 9 × 8 px brighter than its left neighbour."""
-    small = cv2.resize(_grey(crop), (9, 8), interpolation=cv2.INTER_AREA)
-    return np.uint64(np.packbits(small[:, 1:] > small[:, :-1]).view(">u8")[0])
+def sharpness(crop: Crop, mask: Mask) -> float:
+    """The variance of the grey crop's Laplacian where `mask` (S, S) is above one half."""
+    return float(cv2.Laplacian(_grey(crop), cv2.CV_32F)[mask > 0.5].var())
 
 
-def near_duplicates(
-    crops: Iterable[Crop], others: Iterable[Crop], limit_bits: int = 6
-) -> list[tuple[int, int]]:
-    """Indices (crop, other) of all pairs whose dHashes differ in at most `limit_bits` of 64 bits."""
-    first, second = (np.array([difference_hash(c) for c in side], np.uint64) for side in (crops, others))
-    return [
-        (index, int(other))
-        for index, code in enumerate(first)
-        for other in np.flatnonzero(np.bitwise_count(second ^ code) <= limit_bits)
-    ]
+def match_sharpness(crop: Crop, other: Crop, mask: Mask) -> Crop:
+    """`crop` blurred under `mask` (S, S) until it is no sharper there than `other`; never sharpened."""
+    if not (mask > 0.5).any() or sharpness(crop, mask) <= (wanted := sharpness(other, mask)):
+        return crop
+    low, high = 0.05, 8.0
+    for _ in range(10):
+        middle = (low + high) / 2
+        softer = sharpness(_blurred(crop, middle, mask), mask) <= wanted
+        low, high = (low, middle) if softer else (middle, high)
+    return _blurred(crop, high, mask)
+
+
+def _blurred(crop: Crop, sigma_px: float, mask: Mask) -> Crop:
+    return composite(crop, np.asarray(cv2.GaussianBlur(crop, (0, 0), sigma_px), np.uint8), mask)
 
 
 def _grey(crop: Crop) -> NDArray[np.float32]:

@@ -15,7 +15,9 @@ class Recipe:
     once. patches: also say of every patch whether it is foreign. lambda_ and mask_ratio: SSAT's.
     pairs: reals and fakes each in a batch. ssl_share: part of the time that ssl+ft reconstructs.
     real_weight: of the weighted cross-entropy (the paper's equation 3), None = plain.
-    normalise_patches: reconstruct patches less their mean and deviation.
+    normalise_patches: reconstruct patches less their mean and deviation. tail_at: iterations after which the
+    tail has its full strength; it starts at a quarter, because a network that has not found the traces yet
+    never finds them where most pictures are blurred.
     """
 
     arm: Arm = "ssat"
@@ -31,6 +33,7 @@ class Recipe:
     ema: float = 0.999
     ssl_share: float = 0.4
     real_weight: float | None = None
+    tail_at: int = 6000
 
     @property
     def reconstructs(self) -> bool:
@@ -44,6 +47,10 @@ class Recipe:
         if self.arm == "ssl+ft" and progress < self.ssl_share:
             return 0.0, 1.0
         return 1.0, 0.0
+
+    def strength(self, iteration: int) -> float:
+        """Of the tail of batch `iteration`, in [¼, 1]."""
+        return min(1.0, 0.25 + 0.75 * iteration / self.tail_at) if self.tail_at else 1.0
 
     def rate(self, progress: float) -> float:
         """Learning rate: linear from 0 over `warm_up`, then half a cosine to a thousandth of the peak."""

@@ -7,8 +7,9 @@ with the batches it would have had.
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from faceswap.detector.degrade import apply_tail, apply_tail_to_mask, draw_tail
 from faceswap.detector.fakes import MANIPULATIONS, null_fake, turn
 from faceswap.detector.manifest import Item
-from faceswap.faceset.store import read_face, read_meta
+from faceswap.faceset.store import read_face
 from faceswap.io.images import as_uint8, read_image, read_mask
 from faceswap.types import Mask, Points
 
@@ -24,6 +25,10 @@ from faceswap.types import Mask, Points
 NULL_SHARE = 0.15
 # Donors among which the most alike is taken, and crops tried until one can be manipulated.
 _DONORS, _TRIES = 3, 20
+# Pictures kept in memory, of each kind: at 160 px about 0.3 GB of crops.
+_REMEMBERED = 4096
+
+Array = TypeVar("Array", bound=NDArray[Any])
 
 
 class DetectorBatch(NamedTuple):
@@ -75,8 +80,8 @@ class Pairs(ABC):
     def only(self, kind: str) -> "Pairs":
         """The same with one manipulation alone."""
 
-    def batch(self, pairs: int, seed: int, iteration: int) -> DetectorBatch:
-        """2 · `pairs` crops, each real followed by its fake."""
+    def batch(self, pairs: int, seed: int, iteration: int, strength: float = 1.0) -> DetectorBatch:
+        """2 · `pairs` crops, each real followed by its fake. strength: of the tail, in [0, 1]."""
         rng = np.random.default_rng((seed, iteration))
         drawn = [self.pair(rng) for _ in range(pairs)]
         crops, masks = [], []
@@ -84,7 +89,7 @@ class Pairs(ABC):
             untouched = real.picture
             if rng.random() < self.null_share:
                 untouched = null_fake(rng, real.picture, real.landmarks).picture
-            tail = draw_tail(rng, self.out_px)
+            tail = draw_tail(rng, self.out_px, strength)
             crops += [apply_tail(tail, untouched), apply_tail(tail, fake)]
             masks += [np.zeros((self.out_px, self.out_px), np.float32), apply_tail_to_mask(tail, mask)]
         labels = np.tile(np.array([0, 1], np.int64), pairs)
@@ -149,16 +154,16 @@ class PairSource(Pairs):
         return replace(self, manipulations=(kind,))
 
     def pair(self, rng: np.random.Generator) -> DrawnPair:
-        kind = str(rng.choice(list(self.manipulations)))
+        kind = self._draw_kind(rng)
         if kind in self._stored:
             fake = self._stored[kind][rng.integers(len(self._stored[kind]))]
-            real = self._read(fake.twin)
-            picture, mask = read_image(self.folder / fake.file), read_mask(self.folder / fake.mask)
-            return DrawnPair(real, as_uint8(picture), mask, kind, fake.identity)
+            real = _read(self.folder / fake.twin)
+            picture, mask = _read_fake(self.folder / fake.file), _read_mask(self.folder / fake.mask)
+            return DrawnPair(real, picture, mask, kind, fake.identity)
         people = list(self._by_person)
         for _ in range(_TRIES):
             first, *others = rng.choice(len(people), min(1 + _DONORS, len(people)), replace=False)
-            real = self._read(self._one_of(people[first], rng).file)
+            real = _read(self.folder / self._one_of(people[first], rng).file)
             donor = self._likest(real, [self._one_of(people[index], rng) for index in others])
             made = MANIPULATIONS[kind](rng, real.picture, real.landmarks, donor.picture, donor.landmarks)
             # Where landmarks have failed nothing is swapped, and a fake without a forgery would be a lie.
@@ -166,15 +171,41 @@ class PairSource(Pairs):
                 return DrawnPair(real, made.picture, made.mask, kind, people[first])
         raise ValueError(f"{_TRIES} crops in a row cannot be manipulated: their landmarks are no faces")
 
+    def _draw_kind(self, rng: np.random.Generator) -> str:
+        """Each manipulation as often as any other; ae-early and ae-late are varieties of one."""
+        kinds = sorted({name.partition("-")[0] for name in self.manipulations})
+        kind = kinds[rng.integers(len(kinds))]
+        varieties = [name for name in self.manipulations if name.partition("-")[0] == kind]
+        return varieties[rng.integers(len(varieties))]
+
     def _one_of(self, person: str, rng: np.random.Generator) -> Item:
         return self._by_person[person][rng.integers(len(self._by_person[person]))]
 
     def _likest(self, real: Crop, donors: Sequence[Item]) -> Crop:
         """The donor that is turned most like the real face: a profile on a frontal face fools nobody."""
         wanted = turn(real.landmarks)
-        turns = [abs(turn(read_meta(self.folder / item.file).crop_landmarks()) - wanted) for item in donors]
-        return self._read(donors[int(np.argmin(turns))].file)
+        crops = [_read(self.folder / item.file) for item in donors]
+        return crops[int(np.argmin([abs(turn(crop.landmarks) - wanted) for crop in crops]))]
 
-    def _read(self, file: str) -> Crop:
-        picture, meta = read_face(self.folder / file)
-        return Crop(as_uint8(picture), meta.crop_landmarks())
+
+# A crop is drawn hundreds of times in a training, and decoding it is a third of making a pair.
+@lru_cache(_REMEMBERED)
+def _read(path: Path) -> Crop:
+    picture, meta = read_face(path)
+    return Crop(_still(as_uint8(picture)), _still(meta.crop_landmarks()))
+
+
+@lru_cache(_REMEMBERED)
+def _read_fake(path: Path) -> NDArray[np.uint8]:
+    return _still(as_uint8(read_image(path)))
+
+
+@lru_cache(_REMEMBERED)
+def _read_mask(path: Path) -> Mask:
+    return _still(read_mask(path))
+
+
+def _still(array: Array) -> Array:
+    """The array, which nobody may change: everybody gets the same one."""
+    array.setflags(write=False)
+    return array

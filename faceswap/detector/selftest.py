@@ -1,203 +1,192 @@
 """The self-test: how detectable a finished swap is, frame by frame, degraded, explained, and controlled.
 
-Everything is measured on finished pictures. What is needed of a long clip is kept for a fixed number of
-frames; of the rest only scores stay.
+Everything is measured on finished pictures, and nothing that makes them reads it.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap.console import progress
-from faceswap.detector.degrade import GRID, degrade
-from faceswap.detector.explain import Map, deletion, explain
-from faceswap.detector.intervals import Interval, cluster_interval
-from faceswap.detector.judge import Judge, fit
-from faceswap.detector.localisation import Localisation
-from faceswap.detector.metrics import auc, rates_at, video_score
-from faceswap.detector.pairs import Pair
-
-# Pairs kept for what needs pixels: enough for an AUC, and for the grid to end in minutes on two cores.
-KEPT = 64
-# Frames that follow each other look alike: an interval counts stretches, not frames, as independent.
-_STRETCH, _SHORT_STRETCH, _SHORT_CLIP = 16, 8, 64
-SHOWN = 8
-SEED = 0
+from faceswap import __version__
+from faceswap.detector import analyses
+from faceswap.detector.checkpoints import Judged
+from faceswap.detector.explain import Map
+from faceswap.detector.files import HEADLINE_FPR, Card
+from faceswap.detector.findings import (
+    SCHEMA,
+    About,
+    ClipScore,
+    Compared,
+    Contamination,
+    Figure,
+    Headline,
+    Report,
+    Step,
+    Verdict,
+    optional,
+)
+from faceswap.detector.judge import Judge
+from faceswap.detector.limits import LIMITATIONS
+from faceswap.detector.metrics import MINIMUM_FRAMES, SEGMENT_FRAMES, auc, video_score
+from faceswap.detector.pairs import Comparison
+from faceswap.detector.timeline import Row, Timeline, judge_frames, stretch_frames
+from faceswap.errors import UserError
 
 
 @dataclass(frozen=True)
-class Row:
-    """One face of one frame: P(fake) of the untouched and of the finished one, and where it is (px)."""
-
-    frame: str
-    face: int
-    real: float
-    fake: float
-    box: tuple[float, float, float, float]
-
-
-@dataclass
 class SelfTest:
-    """Everything the report shows."""
+    """The report, and the pictures and frames that are shown beside it."""
 
-    rows: list[Row] = field(default_factory=list)
-    kept: list[Pair] = field(default_factory=list)
-    headline: dict[str, Any] = field(default_factory=dict)
-    grid: list[dict[str, Any]] = field(default_factory=list)
-    controls: dict[str, Any] = field(default_factory=dict)
-    maps: dict[str, Map] = field(default_factory=dict)
-    explanations: dict[str, Any] = field(default_factory=dict)
-    spectra: dict[str, list[float]] = field(default_factory=dict)
+    report: Report
+    timeline: Timeline
+    maps: dict[str, Map]
 
 
-def run_selftest(pairs: Iterable[Pair], count: int, judge: Judge, threshold: float) -> SelfTest:
-    """Judge `count` pairs; threshold: P(fake) that was frozen on validation reals."""
-    test = SelfTest()
-    every = max(1, count // KEPT)
-    for index, pair in enumerate(progress(pairs, "judge", "faces", count)):
-        real, fake = judge([pair.real, pair.fake])
-        left, top = pair.landmarks.min(axis=0)
-        right, bottom = pair.landmarks.max(axis=0)
-        box = (float(left), float(top), float(right), float(bottom))
-        test.rows.append(Row(pair.frame, pair.face, real.score, fake.score, box))
-        if index % every == 0 and len(test.kept) < KEPT:
-            test.kept.append(pair)
-    test.headline = headline(test.rows, threshold)
-    test.controls = controls(test, judge)
-    test.grid = grid(test.kept, judge, threshold)
-    test.maps, test.explanations = explanations(test.kept, judge)
-    test.spectra = {
-        name: spectrum([getattr(pair, name) for pair in test.kept]).tolist() for name in ("real", "fake")
-    }
-    return test
+def run_selftest(
+    comparison: Comparison,
+    judge: Judge,
+    card: Card,
+    detector: About,
+    every: int = 1,
+    checkpoints: Iterable[Judged] | None = None,
+) -> SelfTest:
+    """Judge every `every`-th frame. UserError where no face of any can be compared."""
+    found = judge_frames(comparison, judge, every)
+    if not found.rows:
+        seen = f"{found.without_face} frames without a face, {len(found.damaged)} damaged"
+        raise UserError("no face could be compared", seen, "look at the frames, and align again")
+    threshold = card.thresholds[HEADLINE_FPR]
+    compared = Compared(
+        **comparison.describe(), every=every, compared=len(found.frames), faces=len(found.rows),
+        without_face=found.without_face, damaged=tuple(found.damaged),
+    )  # fmt: skip
+    length = len(found.frames) * every
+    steps = None if checkpoints is None else tuple(step(one, length) for one in checkpoints)
+    head = headline(found, threshold)
+    contamination = analyses.contamination(np.array(found.looks), card.looks)
+    maps, explanations = analyses.explanations(found.kept, judge)
+    report = Report(
+        schema=SCHEMA,
+        date=date.today().isoformat(),
+        version=__version__,
+        verdict=verdict(head, contamination),
+        detector=detector,
+        compared=compared,
+        contamination=contamination,
+        headline=head,
+        goes_with=goes_with(found.rows),
+        grid=tuple(analyses.grid(found.kept, judge, threshold)),
+        controls=analyses.controls(*_flat(found), found.kept, found.kept_stretches, judge),
+        trust=analyses.trust(found.margins, card.temperature, head),
+        explanations=explanations,
+        spectra=analyses.spectra(found.kept),
+        checkpoints=steps,
+        limitations=(*LIMITATIONS, f"It was trained on {', '.join(detector.data) or 'unnamed data'}."),
+    )
+    return SelfTest(report, found, maps)
 
 
-def headline(rows: list[Row], threshold: float) -> dict[str, Any]:
-    """AUC with its interval, rates at the frozen threshold, and the clip's own score."""
-    scores, labels, segments = _flat(rows)
-    found = _interval(scores, labels, segments)
-    rates = rates_at(scores, labels, threshold)
-    clip, untouched = video_score([row.fake for row in rows]), video_score([row.real for row in rows])
-    return {
-        "auc": float(auc(scores, labels)),
-        "interval": found and found.to_json(),
-        "threshold": threshold,
-        "tpr": rates.tpr,
-        "fpr": rates.fpr,
-        "clip_score": clip and clip.mean,
-        "untouched_score": untouched and untouched.mean,
-        "faces": len(rows),
-    }
+def headline(found: Timeline, threshold: float) -> Headline:
+    """AUC and rates at the frozen threshold with their intervals, and the clip's own scores."""
+    scores, labels, stretches = _flat(found)
+    fakes = labels == 1
 
+    def caught(p: NDArray[np.float64], _labels: NDArray[np.int64]) -> float:
+        return float((p > threshold).mean())
 
-def controls(test: SelfTest, judge: Judge) -> dict[str, Any]:
-    """What must not be detected: real against real, and labels that mean nothing."""
-    rng = np.random.default_rng(SEED)
-    reals = np.array([row.real for row in test.rows])
-    segments = np.arange(len(reals)) // stretch_frames(len(reals))
-    # Every second stretch of the untouched clip plays the fake.
-    played = (segments % 2).astype(np.int64)
-    scores, _, flat_segments = _flat(test.rows)
-    shuffled = np.array([rng.permutation(2) for _ in test.rows]).reshape(-1)
-    # The finished frames' codec without their swap: untouched crops through the same kind of file.
-    again = degrade("h264", GRID["h264"][0], [pair.real for pair in test.kept], rng)
-    null = [verdict.score for verdict in judge(again)]
-    kept = [verdict.score for verdict in judge(pair.real for pair in test.kept)]
-    null_labels = np.repeat([0, 1], len(kept))
-    found = {
-        "real_against_real": _interval(reals, played, segments.tolist()),
-        "null_fake": _interval(np.array(kept + null), null_labels, [*range(len(kept))] * 2),
-        "shuffled_labels": _interval(scores, shuffled, flat_segments),
-    }
-    return {name: value and value.to_json() for name, value in found.items()}
-
-
-def grid(kept: list[Pair], judge: Judge, threshold: float) -> list[dict[str, Any]]:
-    """AUC, and rates at the frozen threshold, after every degradation at every level."""
-    cells = [(name, level) for name, levels in GRID.items() for level in levels]
-    found = []
-    for name, level in progress(cells, "degradations", "cells", len(cells)):
-        # The same state for reals and fakes: the same noise and shifts.
-        real, fake = (
-            [v.score for v in judge(degrade(name, level, crops, np.random.default_rng(SEED)))]
-            for crops in ([pair.real for pair in kept], [pair.fake for pair in kept])
-        )
-        scores, labels = np.array(real + fake), np.repeat([0, 1], len(kept))
-        rates = rates_at(scores, labels, threshold)
-        cell = {"name": name, "level": level, "auc": float(auc(scores, labels))}
-        found.append(cell | {"tpr": rates.tpr, "fpr": rates.fpr})
-    return found
-
-
-def explanations(kept: list[Pair], judge: Judge) -> tuple[dict[str, Map], dict[str, Any]]:
-    """The maps of every kept fake by method, and how well each finds the mask and decides the score."""
-    crops = np.stack([fit(pair.fake, judge.detector.input_px) for pair in kept])
-    maps = explain(judge.detector, crops)
-    masks = [pair.mask for pair in kept]
-    found: dict[str, Any] = {}
-    for name, heat in maps.items():
-        try:
-            where = Localisation.of(heat, masks).to_json()
-        except ValueError:
-            # A merge that changed nothing has no place to point at.
-            where = None
-        found[name] = {"localisation": where, "deletion": deletion(judge.detector, crops, heat).tolist()}
-    return maps, found
-
-
-def spectrum(crops: list[NDArray[np.uint8]]) -> NDArray[np.float64]:
-    """(S/2,) mean log10 power by radius of the grey crops' Fourier transform, from low to high frequency."""
-    side = crops[0].shape[0]
-    window = np.outer(np.hanning(side), np.hanning(side))
-    offset = np.arange(side) - side // 2
-    radius = np.hypot(*np.meshgrid(offset, offset)).astype(np.int64)
-    inside = radius < side // 2
-    total = np.zeros(side // 2)
-    for crop in crops:
-        grey = crop.astype(np.float64).mean(axis=2) / 255
-        power = np.abs(np.fft.fftshift(np.fft.fft2((grey - grey.mean()) * window))) ** 2
-        sums = np.bincount(radius[inside], power[inside], side // 2)
-        total += np.log10(sums / np.bincount(radius[inside], minlength=side // 2) + 1e-12)
-    return total / len(crops)
-
-
-def stretch_frames(count: int) -> int:
-    """How many frames that follow each other count as one in the interval of a clip of `count` faces."""
-    return _SHORT_STRETCH if count < _SHORT_CLIP else _STRETCH
-
-
-def verdict_in_words(test: SelfTest, promised_fpr: float) -> str:
-    """One sentence a person can take away, with its uncertainty."""
-    found, span = test.headline, test.headline["interval"]
-    how_sure = f"AUC {found['auc']:.2f}"
-    if span:
-        how_sure += f", 95 % between {span['low']:.2f} and {span['high']:.2f}"
-    caught = f"{100 * found['tpr']:.0f} % of its faces are called fake"
-    wrong = f"{100 * found['fpr']:.0f} % of the untouched ones (promised: {100 * promised_fpr:.0f} %)"
-    low = span["low"] if span else found["auc"]
-    if low >= 0.9:
-        return f"Detected with confidence by this detector: {caught}, and {wrong}; {how_sure}."
-    if low > 0.6:
-        return f"Partly detected by this detector: {caught}, and {wrong}; {how_sure}."
-    return (
-        f"Not reliably detected by this detector: {caught}, and {wrong}; {how_sure}. "
-        "That is no evidence of authenticity: stronger detectors exist."
+    return Headline(
+        auc=Figure.of(auc, scores, labels, stretches),
+        tpr=Figure.of(caught, scores[fakes], labels[fakes], stretches[fakes]),
+        fpr=Figure.of(caught, scores[~fakes], labels[~fakes], stretches[~fakes]),
+        threshold=threshold,
+        promised_fpr=float(HEADLINE_FPR),
+        finished=clip_score(found.scores("fake")),
+        untouched=clip_score(found.scores("real")),
     )
 
 
-def _flat(rows: list[Row]) -> tuple[NDArray[np.float64], NDArray[np.int64], list[int]]:
-    """Scores, labels and segments of untouched and finished faces in turns."""
-    scores = np.array([[row.real, row.fake] for row in rows]).reshape(-1)
-    labels = np.tile(np.array([0, 1], np.int64), len(rows))
-    return scores, labels, (np.repeat(np.arange(len(rows)), 2) // stretch_frames(len(rows))).tolist()
+def clip_score(scores: NDArray[np.float64]) -> ClipScore:
+    """The scores of a clip from those of its frames (N,) in order, NaN = no usable face."""
+    whole = video_score(scores)
+    parts = [scores[start : start + SEGMENT_FRAMES] for start in range(0, len(scores), SEGMENT_FRAMES)]
+    means = np.array([np.nan if np.isnan(part).all() else np.nanmean(part) for part in parts])
+    usable = int(np.isfinite(scores).sum())
+    return ClipScore(
+        mean=whole and whole.mean,
+        median=whole and whole.median,
+        top_quarter=whole and whole.top_quarter,
+        segment_mean=whole and whole.segments,
+        segments=optional(means),
+        usable=usable,
+        lost=len(scores) - usable,
+    )
 
 
-def _interval(scores: NDArray[np.float64], labels: NDArray[np.int64], clusters: list[int]) -> Interval | None:
-    """The AUC's interval; None for clips too short to have one."""
-    try:
-        return cluster_interval(auc, scores, labels, clusters, np.random.default_rng(SEED))
-    except ValueError:
-        return None
+def verdict(head: Headline, contamination: Contamination) -> Verdict:
+    """What a person can take away, with its uncertainty."""
+    seen, usable = contamination, head.finished.usable
+    if seen.contaminated:
+        return Verdict(
+            "contaminated",
+            f"{seen.faces} faces of this clip ({100 * seen.share:.0f} %) look like pictures that the "
+            "detector has learnt from. What it says of them says nothing about a swap it has not seen.",
+        )
+    if usable < MINIMUM_FRAMES:
+        return Verdict(
+            "undetermined",
+            f"Only {usable} frames show a face that could be compared; {MINIMUM_FRAMES} are the least.",
+        )
+    low = head.auc.value if head.auc.low is None else head.auc.low
+    sentence = (
+        f"Of a swapped and an untouched face of this clip, picked at random, the detector finds the swapped "
+        f"one more suspicious {_times(head.auc)}. At its frozen threshold it calls {_share(head.tpr)} of the "
+        f"swapped faces fake, and {_share(head.fpr)} of the untouched ones "
+        f"(promised on other people: {100 * head.promised_fpr:.0f} %)."
+    )
+    if low >= 0.9:
+        return Verdict("detected", sentence)
+    if low > 0.6:
+        return Verdict("partly detected", sentence)
+    return Verdict(
+        "not reliably detected", f"{sentence} That is no evidence of authenticity: stronger detectors exist."
+    )
+
+
+def goes_with(rows: list[Row]) -> dict[str, float | None]:
+    """Rank correlation of the swapped faces' scores with detail, turn (either way) and seam."""
+    scores = [row.fake for row in rows]
+    kinds = {
+        "detail": [row.detail for row in rows],
+        "turn": [abs(row.turn) for row in rows],
+        "seam": [row.seam for row in rows],
+    }
+    return {name: analyses.rank_correlation(scores, values) for name, values in kinds.items()}
+
+
+def step(judged: Judged, frames: int) -> Step:
+    """One point of the curve over checkpoints, of a clip of so many frames."""
+    scores = np.concatenate([judged.real, judged.fake])
+    labels = np.repeat([0, 1], len(judged.real))
+    stretches = np.tile(judged.places // stretch_frames(frames), 2)
+    return Step(judged.iteration, Figure.of(auc, scores, labels, stretches), float(judged.fake.mean()))
+
+
+def _times(figure: Figure) -> str:
+    if figure.low is None or figure.high is None:
+        return f"{100 * figure.value:.0f} times in 100"
+    return f"{100 * figure.value:.0f} times in 100 ({100 * figure.low:.0f} to {100 * figure.high:.0f})"
+
+
+def _share(figure: Figure) -> str:
+    if figure.low is None or figure.high is None:
+        return f"{100 * figure.value:.0f} %"
+    return f"{100 * figure.value:.0f} % ({100 * figure.low:.0f} to {100 * figure.high:.0f})"
+
+
+def _flat(found: Timeline) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    """Scores, labels and stretches of untouched and finished faces in turns."""
+    scores = np.array([[row.real, row.fake] for row in found.rows]).reshape(-1)
+    return scores, np.tile(np.array([0, 1], np.int64), len(found.rows)), np.repeat(found.stretches, 2)

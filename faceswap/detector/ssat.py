@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers import ViTConfig
 from transformers.models.vit.modeling_vit import ViTLayer
 
-from faceswap.detector.model import VitDetector
+from faceswap.detector.model import Shipped
 
 MASK_RATIO = 0.75
 _DECODER_DIM, _DECODER_LAYERS, _DECODER_HEADS = 128, 2, 4
@@ -37,22 +37,21 @@ class Decoder(nn.Module):
 
     positions: Tensor
 
-    def __init__(self, config: ViTConfig) -> None:
+    def __init__(self, detector: Shipped) -> None:
         super().__init__()
         own = ViTConfig(
             hidden_size=_DECODER_DIM,
             num_attention_heads=_DECODER_HEADS,
             intermediate_size=4 * _DECODER_DIM,
-            layer_norm_eps=config.layer_norm_eps,
+            layer_norm_eps=1e-6,
             attn_implementation="sdpa",
         )
-        grid = int(config.image_size) // int(config.patch_size)
-        self.embed = nn.Linear(config.hidden_size, _DECODER_DIM)
+        self.embed = nn.Linear(detector.width, _DECODER_DIM)
         self.mask_token = nn.Parameter(torch.zeros(1, 1, _DECODER_DIM))
-        self.register_buffer("positions", sin_cos_positions(grid, _DECODER_DIM), persistent=False)
+        self.register_buffer("positions", sin_cos_positions(detector.grid, _DECODER_DIM), persistent=False)
         self.layers = nn.ModuleList([ViTLayer(own) for _ in range(_DECODER_LAYERS)])
         self.norm = nn.LayerNorm(_DECODER_DIM, eps=own.layer_norm_eps)
-        self.to_pixels = nn.Linear(_DECODER_DIM, 3 * int(config.patch_size) ** 2)
+        self.to_pixels = nn.Linear(_DECODER_DIM, 3 * detector.patch_px**2)
         nn.init.normal_(self.mask_token, std=0.02)
 
     def forward(self, encoded: Tensor, kept: Tensor) -> Tensor:
@@ -60,7 +59,8 @@ class Decoder(nn.Module):
         tokens = self.embed(encoded)
         batch, _, width = tokens.shape
         patches = self.mask_token.expand(batch, self.positions.shape[1] - 1, width)
-        patches = patches.to(tokens.dtype).scatter(1, _across(kept, width), tokens[:, 1:])
+        places = kept.unsqueeze(-1).expand(-1, -1, width)
+        patches = patches.to(tokens.dtype).scatter(1, places, tokens[:, 1:])
         tokens = torch.cat((tokens[:, :1], patches), dim=1) + self.positions.to(tokens.dtype)
         for layer in self.layers:
             tokens = layer(tokens)
@@ -68,11 +68,9 @@ class Decoder(nn.Module):
         return made
 
 
-def reconstruct(detector: VitDetector, decoder: Decoder, pixels: Tensor, kept: Tensor) -> Tensor:
+def reconstruct(detector: Shipped, decoder: Decoder, pixels: Tensor, kept: Tensor) -> Tensor:
     """The pictures' patches (B, G², 3·p²) as told from those in `kept` (B, K) alone."""
-    tokens = detector.classifier.vit.embeddings(pixels)
-    seen = tokens[:, 1:].gather(1, _across(kept, tokens.shape[-1]))
-    made: Tensor = decoder(detector.encode(torch.cat((tokens[:, :1], seen), dim=1)), kept)
+    made: Tensor = decoder(detector.encode_kept(pixels, kept), kept)
     return made
 
 
@@ -87,7 +85,3 @@ def sin_cos_positions(grid: int, width: int) -> Tensor:
     rows, columns = waves[:, None].expand(-1, grid, -1), waves[None].expand(grid, -1, -1)
     patches = torch.cat((rows, columns), dim=-1).flatten(0, 1)
     return torch.cat((torch.zeros(1, width, dtype=torch.float64), patches)).float().unsqueeze(0)
-
-
-def _across(indices: Tensor, width: int) -> Tensor:
-    return indices.unsqueeze(-1).expand(-1, -1, width)

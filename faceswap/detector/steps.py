@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from faceswap.detector.losses import Terms, label_loss, patch_loss, reconstruction_loss
-from faceswap.detector.model import Detector, VitDetector, to_pixels
+from faceswap.detector.model import Detector, Shipped, to_pixels
 from faceswap.detector.recipe import Recipe
 from faceswap.detector.samples import DetectorBatch
 from faceswap.detector.ssat import Decoder, draw_mask, reconstruct
@@ -27,18 +27,18 @@ class DetectorStep:
         self, detector: Detector, recipe: Recipe, device: torch.device, dtype: torch.dtype, seed: int
     ) -> None:
         self.recipe, self.device, self.dtype, self.seed = recipe, device, dtype, seed
-        self.detector = detector.to(device).train()
+        self.detector = detector.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         self.decoder: Decoder | None = None
         if recipe.reconstructs:
-            if not isinstance(detector, VitDetector):
+            if not isinstance(detector, Shipped):
                 raise UserError(
-                    f"--arm {recipe.arm} needs a plain ViT",
-                    "masked reconstruction drops tokens, which convolutions cannot",
-                    "add --family vit, or --arm scratch",
+                    f"--arm {recipe.arm} needs tokens to hide",
+                    "the control has none",
+                    "add --family vit or cvt, or --arm scratch",
                 )
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed + 1)
-                self.decoder = Decoder(detector.config).to(device)
+                self.decoder = Decoder(detector).to(device)
         self.averaged = AveragedModel(self.detector, multi_avg_fn=running_mean(recipe.ema))
         self.optimizer = torch.optim.AdamW(
             [*_groups(self._trained(), recipe.weight_decay)], betas=BETAS, fused=True
@@ -88,6 +88,11 @@ class DetectorStep:
             number, _, key = name.partition("/")
             state.setdefault(int(number), {})[key] = value
         self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": state})
+        # The fused update walks through memory as it lies, so moments must lie as their weights do.
+        for parameter, moments in self.optimizer.state.items():
+            for key, value in moments.items():
+                if value.shape == parameter.shape:
+                    moments[key] = torch.empty_like(parameter).copy_(value)
 
     def parts(self) -> list[str]:
         """The names of the checkpoint parts."""
@@ -103,7 +108,7 @@ class DetectorStep:
             label = label_loss(judged.logits, labels, self.recipe.real_weight)
             if self.recipe.patches:
                 patches = patch_loss(judged.patch_logits, torch.from_numpy(batch.masks).to(self.device))
-        if rebuilding and self.decoder is not None and isinstance(self.detector, VitDetector):
+        if rebuilding and self.decoder is not None and isinstance(self.detector, Shipped):
             generator = torch.Generator().manual_seed(self.seed * 1_000_003 + iteration)
             mask = draw_mask(generator, len(pixels), self.detector.grid**2, self.recipe.mask_ratio)
             made = reconstruct(self.detector, self.decoder, pixels, mask.kept.to(self.device))

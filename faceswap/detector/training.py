@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from faceswap.console import progress_bar, say
 from faceswap.detector.samples import DetectorBatch
@@ -40,11 +40,18 @@ class Schedule:
     validate_minutes: float = 5.0
 
 
+class Validation(NamedTuple):
+    """figures of the averaged detector on validation data; keep() stores that very detector as the best."""
+
+    figures: dict[str, float]
+    keep: Callable[[], None]
+
+
 class DetectorTraining:
     """One training in a folder, new or continued.
 
-    validate: figures of the averaged detector on validation data; the one called `better` picks the best,
-    which `keep` then stores. Neither ever sees test data.
+    validate: asks the averaged detector about validation data, never test data; the figure called `better`
+    picks the best.
     """
 
     def __init__(
@@ -53,14 +60,14 @@ class DetectorTraining:
         step: DetectorStep,
         make: Callable[[int], DetectorBatch],
         schedule: Schedule,
-        validate: Callable[[DetectorStep], dict[str, float]],
-        keep: Callable[[DetectorStep, dict[str, float]], None],
+        validate: Callable[[DetectorStep], Validation],
         better: str = "mean_auc",
     ) -> None:
         if schedule.iterations is None and schedule.minutes is None:
             raise UserError("this training would never end", "", "add --minutes or --iterations")
         self.folder, self.step, self.make, self.schedule = folder, step, make, schedule
-        self._validate, self._keep, self._better = validate, keep, better
+        self._validate, self._better = validate, better
+        self._validated = -1
         self.iteration, self.seconds, self.best = 0, 0.0, float("-inf")
         if checkpoint.exists(folder):
             self._continue()
@@ -101,13 +108,16 @@ class DetectorTraining:
 
     def validate(self) -> None:
         """Judge the averaged detector on validation data and keep it where it is the best so far."""
+        if self._validated == self.iteration:
+            return
+        self._validated = self.iteration
         self.step.mean.eval()
-        figures = self._validate(self.step)
+        figures, keep = self._validate(self.step)
         self._log({"iteration": self.iteration, "seconds": round(self.seconds, 1), "validation": figures})
         say(f"  iteration {self.iteration}: " + ", ".join(f"{k} {v:.3f}" for k, v in figures.items()))
         if figures[self._better] > self.best:
             self.best = figures[self._better]
-            self._keep(self.step, figures)
+            keep()
 
     def save(self) -> None:
         """Write a checkpoint that continues exactly here."""

@@ -36,18 +36,19 @@ def export_finder(finder: Finder, path: Path) -> None:
     names = [f"{what}_{stride}" for what in ("score", "sides", "offsets") for stride in STRIDES]
     axes = {name: {0: "batch", 1: f"anchors_{name}"} for name in names}
     axes["input"] = {0: "batch", 2: "height", 3: "width"}
-    _export(_NineOutputs(finder), torch.zeros(1, 3, 160, 192), path, names, axes)
+    export_onnx(_NineOutputs(finder), torch.zeros(1, 3, 160, 192), path, names, axes)
 
 
 def export_landmarker(landmarker: Landmarker, path: Path) -> None:
     """Write one output (B, 136), batch free, input 192 × 192."""
     axes = {"input": {0: "batch"}, "points": {0: "batch"}}
-    _export(landmarker, torch.zeros(1, 3, CROP_PX, CROP_PX), path, ["points"], axes)
+    export_onnx(landmarker, torch.zeros(1, 3, CROP_PX, CROP_PX), path, ["points"], axes)
 
 
-def _export(
+def export_onnx(
     network: nn.Module, example: Tensor, path: Path, outputs: list[str], axes: dict[str, dict[int, str]]
 ) -> None:
+    """Write and check the graph of a network in evaluation mode; its one input is called `input`."""
     import onnx
 
     was_training = network.training

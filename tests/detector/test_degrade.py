@@ -122,7 +122,7 @@ def test_jpeg_keeps_red_red():
 
 
 def test_drawing_a_tail_knows_neither_label_nor_picture():
-    assert list(inspect.signature(draw_tail).parameters) == ["rng", "out_px"]
+    assert list(inspect.signature(draw_tail).parameters) == ["rng", "out_px", "strength"]
 
 
 @pytest.mark.parametrize("seed", range(25))

@@ -12,8 +12,9 @@ from faceswap.detector.model import DetectorSpec, build
 from faceswap.detector.recipe import Recipe
 from faceswap.detector.samples import DetectorBatch
 from faceswap.detector.steps import DetectorStep, running_mean
-from faceswap.detector.training import DetectorTraining, Schedule
+from faceswap.detector.training import DetectorTraining, Schedule, Validation
 from faceswap.errors import UserError
+from faceswap.io.files import write_json
 
 SPEC = DetectorSpec(input_px=32, patch_px=8, hidden=24, layers=2, heads=3)
 CPU = torch.device("cpu")
@@ -34,19 +35,17 @@ def planted(iteration: int) -> DetectorBatch:
 def training(folder: Path, schedule: Schedule, **recipe: Any) -> DetectorTraining:
     kept = folder / "kept.json"
 
-    def validate(step: DetectorStep) -> dict[str, float]:
+    def validate(step: DetectorStep) -> Validation:
         batch = planted(10_000)
         pixels = torch.from_numpy(batch.crops).permute(0, 3, 1, 2).float() / 127.5 - 1
         with torch.inference_mode():
             logits = step.mean(pixels).logits
         right = ((logits[:, 1] > logits[:, 0]) == torch.from_numpy(batch.labels == 1)).float().mean()
-        return {"mean_auc": float(right)}
-
-    def keep(_: DetectorStep, figures: dict[str, float]) -> None:
-        kept.write_text(json.dumps(figures))
+        figures = {"mean_auc": float(right)}
+        return Validation(figures, lambda: write_json(kept, figures))
 
     step = DetectorStep(build(SPEC, 3), Recipe(**recipe), CPU, torch.float32, seed=3)
-    return DetectorTraining(folder, step, planted, schedule, validate, keep)
+    return DetectorTraining(folder, step, planted, schedule, validate)
 
 
 @pytest.mark.parametrize("arm", ["scratch", "ssat", "ssl+ft"])

@@ -56,9 +56,9 @@ def test_the_control_is_measured_and_never_made_a_detector_of(toy_set: Path, tmp
     assert "mean_auc" in json.loads((tmp_path / "run" / "control.json").read_text())["figures"]["validation"]
 
 
-def test_reconstruction_with_a_convolutional_family_is_refused(toy_set: Path, tmp_path: Path) -> None:
-    how = replace(QUICK, spec=replace(SPEC, family="cvt", input_px=64))
-    with pytest.raises(UserError, match="plain ViT"):
+def test_reconstruction_with_the_control_is_refused(toy_set: Path, tmp_path: Path) -> None:
+    how = replace(QUICK, spec=replace(SPEC, family="cnn"))
+    with pytest.raises(UserError, match="control has none"):
         fit(Material.open(toy_set), tmp_path / "run", how, CPU, F32)
 
 

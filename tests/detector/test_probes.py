@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from faceswap.detector.probes import near_duplicates, probe_auc, run_probes
+from faceswap.detector.probes import PROBES, match_sharpness, probe_auc, run_probes, sharpness
 
 SIZE = 96
 PEOPLE = 70
@@ -150,23 +150,21 @@ def test_a_number_cannot_take_the_name_of_a_probe_of_pixels() -> None:
         run_probes([], [], [], np.random.default_rng(0), {"border": []})
 
 
-def test_near_duplicates_are_found_through_compression_size_and_light() -> None:
-    rng = np.random.default_rng(5)
-    crops = [texture(rng, np.zeros(3)) for _ in range(12)]
-    brighter = np.clip(crops[2].astype(int) + 12, 0, 255).astype(np.uint8)
-    others = [texture(rng, np.zeros(3)), jpeg(40)(crops[9]), cv2.resize(crops[4], (64, 64)), brighter]
-    assert near_duplicates(crops, others) == [(2, 3), (4, 2), (9, 1)]
+def test_a_crop_is_blurred_under_the_mask_to_the_sharpness_of_another_and_never_sharpened() -> None:
+    crop, mask = pictures()[0], np.zeros((SIZE, SIZE), np.float32)
+    mask[20:70, 20:70] = 1
+    mask = cv2.GaussianBlur(mask, (0, 0), 4)
+    mask[mask < 0.01] = 0
+    soft = np.asarray(cv2.GaussianBlur(crop, (0, 0), 1.5), np.uint8)
+    matched = match_sharpness(crop, soft, mask)
+    core = (mask > 0.95).astype(np.float32)
+    assert sharpness(matched, core) < 1.2 * sharpness(soft, core) < 0.3 * sharpness(crop, core)
+    assert np.array_equal(matched[mask == 0], crop[mask == 0])
+    assert np.array_equal(match_sharpness(soft, crop, mask), soft)
+    assert np.array_equal(match_sharpness(crop, soft, 0 * mask), crop)
 
 
-def test_every_pair_within_the_limit_is_listed_and_none_beyond_it() -> None:
-    # Columns that climb, and the same with one, two … steps turned down in all eight rows: 8 bits a step.
-    climbing = np.repeat(np.arange(0, 90, 10), 8)
-    turned = climbing.copy()
-    turned[8:16] = -10
-    one, other = (
-        np.tile((row + 60).astype(np.uint8)[None, :, None], (64, 1, 3)) for row in (climbing, turned)
-    )
-    assert near_duplicates([one, one], [other, one], 6) == [(0, 1), (1, 1)]
-    assert near_duplicates([one], [other, one], 8) == [(0, 0), (0, 1)]
-    assert near_duplicates([], [one]) == []
-    assert near_duplicates([one], []) == []
+@pytest.mark.parametrize("side", [32, 47, 48])
+def test_every_probe_has_finite_features_of_the_smallest_crops(side: int) -> None:
+    crop = cv2.resize(pictures()[0], (side, side), interpolation=cv2.INTER_AREA)
+    assert all(np.isfinite(features(crop)).all() for features in PROBES.values())

@@ -100,7 +100,7 @@ def test_what_is_missing_is_said_with_the_command_that_makes_it(job: Path, run_s
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to a child process")
 def test_ctrl_c_leaves_only_whole_files_and_the_same_command_continues(tmp_path: Path, run_stage) -> None:
-    job = make_job(tmp_path / "job", frames=60, size=(240, 320))
+    job = make_job(tmp_path / "job", frames=200, size=(240, 320))
     merged = job / "data_dst" / "merged"
     command = [sys.executable, "-m", "stages.merge", "--workspace", str(job), "--workers", "1"]
     with subprocess.Popen(
@@ -112,7 +112,7 @@ def test_ctrl_c_leaves_only_whole_files_and_the_same_command_continues(tmp_path:
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors.decode()
     written = sorted(merged.glob("*.png"))
-    assert 3 <= len(written) < 60
+    assert 3 <= len(written) < 200
     assert not list(merged.glob(".*")) and not list((job / "data_dst" / "merged_mask").glob(".*"))
     for path in written:
         read_image(path)
@@ -121,4 +121,4 @@ def test_ctrl_c_leaves_only_whole_files_and_the_same_command_continues(tmp_path:
     run_stage("merge", "--workspace", job, "--workers", 1, check=True)
     # The settings and the faces did not change, so what was finished was not made again.
     assert all(path.stat().st_mtime_ns == made for path, made in finished.items())
-    assert len(list(merged.glob("*.png"))) == 60
+    assert len(list(merged.glob("*.png"))) == 200

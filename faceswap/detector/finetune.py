@@ -1,0 +1,272 @@
+"""The loop that fine-tunes a classifier on a user's folder: killed, continued and cut short at will.
+
+WORK/checkpoints/…    weights, the best weights so far, optimiser, and every evaluation
+"""
+
+import math
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from faceswap.console import progress_bar, say, warn
+from faceswap.detector.bases import Base
+from faceswap.detector.division import labels_of
+from faceswap.detector.folder_recipe import FolderRecipe, augment, epoch_order, rate
+from faceswap.detector.model import LABELS
+from faceswap.detector.overfitting import Evaluation, began_to_overfit, overfitting_told
+from faceswap.detector.prepare import Picture, read_square
+from faceswap.errors import UserError
+from faceswap.io import checkpoint
+from faceswap.io.flow import ordered_map
+from faceswap.stopping import StopRequest
+
+SAVE_MINUTES = 5.0
+# Threads that read and turn pictures while others are used.
+WORKERS = 2
+# Squares kept in memory, at 224 px about 0.3 GB: a small folder is then decoded once.
+_remembered = lru_cache(2048)(read_square)
+
+
+class FineTuning:
+    """One fine-tuning in a folder, new or continued, of the model of `base`, which it changes.
+
+    state: what must be the same to continue it, besides recipe and seed. Everything random follows from the
+    seed and the iteration, so that a stopped training goes on as if it had never been stopped.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        base: Base,
+        recipe: FolderRecipe,
+        train: Sequence[Picture],
+        validation: Sequence[Picture],
+        device: torch.device,
+        dtype: torch.dtype,
+        seed: int,
+        state: dict[str, str],
+    ) -> None:
+        self.folder, self.base, self.recipe, self.seed = folder, base, recipe, seed
+        self.train, self.validation, self.device, self.dtype = train, validation, device, dtype
+        self.model = base.model.to(device)
+        self._labels = labels_of(train)
+        self._order = lru_cache(4)(self._draw_order)
+        self.steps_an_epoch = math.ceil(len(self._order(0)) / recipe.batch)
+        self._same = asdict(recipe) | {"seed": seed} | state
+        self.optimizer = torch.optim.AdamW(_groups(self.model, recipe.weight_decay), fused=True)
+        self.iteration, self.seconds = 0, 0.0
+        self.evaluations: list[Evaluation] = []
+        self._losses: list[float] = []
+        self._best: dict[str, Tensor] = {}
+        if checkpoint.exists(folder):
+            self._continue()
+
+    @property
+    def iterations(self) -> int:
+        """Updates of the whole training."""
+        return self.recipe.epochs * self.steps_an_epoch
+
+    @property
+    def progress(self) -> float:
+        """How much of the training is done, in [0, 1]."""
+        return self.iteration / self.iterations
+
+    @property
+    def best(self) -> Evaluation:
+        """The evaluation of the lowest validation loss, the first of several."""
+        return min(self.evaluations, key=lambda evaluation: evaluation.validation_loss)
+
+    def run(self, minutes: float | None = None) -> None:
+        """Train to the end, or for so many minutes of this run; Ctrl-C and SIGTERM save and raise.
+
+        However short the run was, there is an evaluation of where it stands, and so a best one.
+        """
+        begun, started = time.monotonic(), self.iteration
+        saved, before = begun, self.seconds
+        if not self.evaluations:
+            self._evaluate()
+        todo = range(self.iteration, self.iterations)
+        with (
+            StopRequest() as stop,
+            closing(ordered_map(self.batch, todo, WORKERS)) as batches,
+            self._bar() as bar,
+        ):
+            for pictures, labels in batches:
+                now = time.monotonic()
+                self.seconds = before + now - begun
+                if stop.wanted or (minutes is not None and now - begun >= 60 * minutes):
+                    break
+                self._update(pictures, labels)
+                bar.update(1)
+                if self._is_due():
+                    self._evaluate()
+                    bar.set_postfix_str(f"validation loss {self.evaluations[-1].validation_loss:.3f}")
+                if now - saved >= 60 * SAVE_MINUTES:
+                    self.save()
+                    saved = now
+        if self.iteration > started or not checkpoint.exists(self.folder):
+            self.save()
+        if stop.wanted:
+            say(f"stopped at {100 * self.progress:.0f} %; --time-budget 0 judges what there is")
+        stop.raise_if_wanted()
+        if self.evaluations[-1].iteration != self.iteration:
+            # Not in the checkpoint: a training that goes on is evaluated where it always would have been.
+            self._evaluate()
+
+    def logits(self, pictures: Sequence[Picture]) -> NDArray[np.float64]:
+        """The answers (N, 2) of the model as it is now, without augmentation."""
+        self.model.eval()
+        starts = range(0, len(pictures), self.recipe.batch)
+        parts = [np.empty((0, len(LABELS)))]
+
+        def read(start: int) -> NDArray[np.uint8]:
+            return np.stack(
+                [self._square(picture) for picture in pictures[start : start + self.recipe.batch]]
+            )
+
+        with torch.inference_mode():
+            for squares in ordered_map(read, starts, WORKERS):
+                parts.append(self._forward(squares).double().cpu().numpy())
+        self.model.train()
+        return np.concatenate(parts)
+
+    def take_best(self) -> None:
+        """Give the model the weights of the best evaluation."""
+        self.model.load_state_dict(self._best)
+
+    def batch(self, iteration: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """The pictures (B, S, S, 3) and labels (B,) of an update."""
+        epoch, step = divmod(iteration, self.steps_an_epoch)
+        rows = self._order(epoch)[step * self.recipe.batch :][: self.recipe.batch]
+        rng = np.random.default_rng((self.seed, 1, iteration))
+        squares = [self._square(self.train[row]) for row in rows]
+        if self.recipe.augment:
+            squares = [augment(square, rng) for square in squares]
+        return np.stack(squares), self._labels[rows]
+
+    def save(self) -> None:
+        """Write a checkpoint that continues exactly here."""
+        state = self.optimizer.state_dict()["state"]
+        parts = {
+            "weights": dict(self.model.state_dict()),
+            "best": self._best,
+            "optimizer": {f"{n}/{key}": value for n, item in state.items() for key, value in item.items()},
+        }
+        content = {
+            "iteration": self.iteration,
+            "seconds": self.seconds,
+            "same": self._same,
+            "losses": self._losses,
+            "evaluations": [list(evaluation) for evaluation in self.evaluations],
+        }
+        checkpoint.save(self.folder, parts, content)
+
+    def _continue(self) -> None:
+        loaded = checkpoint.load(self.folder, ["weights", "best", "optimizer"])
+        for note in loaded.rejected:
+            say(note)
+        checkpoint.set_aside(loaded)
+        there = loaded.state["same"]
+        other = [
+            f"{name} {there.get(name)} there, {value} now"
+            for name, value in self._same.items()
+            # JSON has no tuples.
+            if there.get(name) != (list(value) if isinstance(value, tuple) else value)
+        ]
+        if other:
+            found = ", ".join(other)
+            raise UserError(f"{self.folder} is trained another way", found, "name another --output")
+        self.model.load_state_dict(loaded.tensors["weights"])
+        self._best = loaded.tensors["best"]
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in loaded.tensors["optimizer"].items():
+            number, _, key = name.partition("/")
+            state.setdefault(int(number), {})[key] = value
+        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": state})
+        self.iteration, self.seconds = loaded.iteration, float(loaded.state["seconds"])
+        self._losses = loaded.state["losses"]
+        self.evaluations = [Evaluation(*values) for values in loaded.state["evaluations"]]
+        say(f"continuing at iteration {self.iteration}, {100 * self.progress:.0f} %")
+
+    def _update(self, pictures: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate(self.recipe, self.iteration, self.iterations)
+        self.model.train()
+        with torch.random.fork_rng(devices=[]):
+            # Dropout, where a base has any, draws from here.
+            torch.manual_seed(self.seed * 1_000_003 + self.iteration)
+            loss = F.cross_entropy(self._forward(pictures), torch.from_numpy(labels).to(self.device))
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            hint = "name another --output and a smaller --learning-rate"
+            raise UserError("the loss is no number any more", f"after {self.iteration} updates", hint)
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        self.optimizer.step()
+        self._losses.append(value)
+        self.iteration += 1
+
+    def _forward(self, pictures: NDArray[np.uint8]) -> Tensor:
+        pixels = self.base.pixels(torch.from_numpy(pictures).to(self.device))
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not torch.float32):
+            logits: Tensor = self.model(pixel_values=pixels).logits
+        return logits.float()
+
+    def _is_due(self) -> bool:
+        every = self.recipe.evaluate_every or self.steps_an_epoch
+        return self.iteration % every == 0 or self.iteration == self.iterations
+
+    def _evaluate(self) -> None:
+        logits = torch.from_numpy(self.logits(self.validation))
+        labels = torch.from_numpy(labels_of(self.validation))
+        overfit = began_to_overfit(self.evaluations)
+        evaluation = Evaluation(
+            self.iteration,
+            self.iteration / self.steps_an_epoch,
+            float(np.mean(self._losses)) if self._losses else None,
+            float(F.cross_entropy(logits, labels)),
+            float((logits.argmax(1) == labels).double().mean()),
+            self.seconds,
+        )
+        self._losses = []
+        self.evaluations.append(evaluation)
+        if self.best is evaluation:
+            self._best = {
+                name: value.detach().cpu().clone() for name, value in self.model.state_dict().items()
+            }
+        loss = "" if evaluation.train_loss is None else f"train loss {evaluation.train_loss:.4f}, "
+        say(
+            f"  iteration {self.iteration}: {loss}validation loss {evaluation.validation_loss:.4f}, "
+            f"accuracy {evaluation.validation_accuracy:.4f}"
+        )
+        began = began_to_overfit(self.evaluations)
+        if began is not None and overfit is None:
+            warn(overfitting_told(began))
+
+    def _square(self, picture: Picture) -> NDArray[np.uint8]:
+        return _remembered(picture.path, self.base.size_px)
+
+    def _draw_order(self, epoch: int) -> NDArray[np.int64]:
+        return epoch_order(self._labels, self.recipe.balance, np.random.default_rng((self.seed, 0, epoch)))
+
+    def _bar(self) -> Any:
+        return progress_bar("fine-tune", "it", self.iterations, self.iteration)
+
+
+def _groups(model: Any, weight_decay: float) -> list[dict[str, Any]]:
+    """Matrices decay; biases and norms do not, as transformers' Trainer has it."""
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return [
+        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
+    ]
