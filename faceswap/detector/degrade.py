@@ -135,7 +135,7 @@ class TailParams(NamedTuple):
     """What happens to both members of a pair, drawn once.
 
     unit_to_unit: (2, 3) where the crop's square [0, 1]² goes in the result's, corners to corners.
-    steps: what is done after that, in order, of "color", "blur", "noise", "resample", "jpeg";
+    steps: what is done after that, in order, of "color", "blur", "noise", "resample", "jpeg", "h264";
     the other fields are their parameters. noise_sigma: parts of the range. resample: part of the size.
     """
 
@@ -149,10 +149,11 @@ class TailParams(NamedTuple):
     noise_seed: int
     resample: float
     quality: int
+    crf: float
 
 
 # How often each step is taken at full strength.
-STEP_CHANCES = {"color": 0.6, "blur": 0.2, "noise": 0.2, "resample": 0.25, "jpeg": 0.6}
+STEP_CHANCES = {"color": 0.6, "blur": 0.2, "noise": 0.2, "resample": 0.25, "jpeg": 0.45, "h264": 0.2}
 _ROTATION_DEG, _ZOOM, _SHIFT = 10.0, (0.9, 1.2), 0.05
 
 
@@ -173,6 +174,7 @@ def draw_tail(rng: np.random.Generator, out_px: int, strength: float = 1.0) -> T
         noise_seed=int(rng.integers(2**32)),
         resample=rng.uniform(0.4, 0.9),
         quality=int(rng.integers(40, 101)),
+        crf=rng.uniform(18, 34),
     )
 
 
@@ -198,6 +200,7 @@ _STEPS: Mapping[str, Callable[[TailParams, Picture], Picture]] = {
     ),
     "resample": lambda params, picture: down_up(picture, params.resample),
     "jpeg": lambda params, picture: jpeg(picture, params.quality),
+    "h264": lambda params, picture: h264([picture], params.crf)[0],
 }
 
 

@@ -12,7 +12,7 @@ from faceswap.detector.files import CARD, HEADLINE_FPR, Card, load_detector, sav
 from faceswap.detector.limits import LIMITATIONS
 from faceswap.detector.model import Shipped
 from faceswap.errors import UserError
-from faceswap.io.files import write_bytes
+from faceswap.io.files import replace_folder, write_bytes
 
 README, ONNX = "README.md", "model.onnx"
 
@@ -34,8 +34,7 @@ def export(folder: Path, output: Path, half: bool = True, onnx: bool = False) ->
         write_bytes(made / README, model_card(output.name, detector, card).encode())
         if onnx:
             _write_onnx(detector, made / ONNX)
-        shutil.rmtree(output, ignore_errors=True)
-        made.rename(output)
+        replace_folder(made, output)
     finally:
         shutil.rmtree(made, ignore_errors=True)
 

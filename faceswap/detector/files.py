@@ -20,7 +20,7 @@ from transformers.utils import logging
 from faceswap.console import command
 from faceswap.detector.model import LABELS, PIXEL_MEAN, PIXEL_STD, Config, Shipped, from_config
 from faceswap.errors import UserError
-from faceswap.io.files import current_umask, read_json, sha256, write_json
+from faceswap.io.files import current_umask, read_json, replace_folder, sha256, write_json
 from faceswap.workspace import assets
 
 # Its own bars over files of a few megabytes say nothing to our users.
@@ -72,7 +72,7 @@ def save_detector(folder: Path, detector: Shipped, card: Card, half: bool = True
     for file in staging.iterdir():
         # transformers makes private files; a model should be as readable as any file the user makes.
         file.chmod(0o666 & ~current_umask())
-    _put_in_place(staging, folder)
+    replace_folder(staging, folder)
 
 
 def write_card(folder: Path, card: Card) -> None:
@@ -171,12 +171,3 @@ def _read_card(folder: Path) -> Card:
     known = {name: content[name] for name in Card.__dataclass_fields__ if name in content}
     card = Card(**known)
     return replace(card, seen=tuple(card.seen), looks=tuple(card.looks))
-
-
-def _put_in_place(staging: Path, folder: Path) -> None:
-    old = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    staging.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)

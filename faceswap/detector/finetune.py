@@ -26,7 +26,7 @@ from faceswap.detector.model import LABELS
 from faceswap.detector.overfitting import Evaluation, began_to_overfit, overfitting_told
 from faceswap.detector.prepare import Picture, read_square
 from faceswap.errors import UserError
-from faceswap.io import checkpoint
+from faceswap.io import checkpoint, moments
 from faceswap.io.flow import ordered_map
 from faceswap.stopping import StopRequest
 
@@ -156,11 +156,10 @@ class FineTuning:
 
     def save(self) -> None:
         """Write a checkpoint that continues exactly here."""
-        state = self.optimizer.state_dict()["state"]
         parts = {
             "weights": dict(self.model.state_dict()),
             "best": self._best,
-            "optimizer": {f"{n}/{key}": value for n, item in state.items() for key, value in item.items()},
+            "optimizer": moments.to_tensors(self.optimizer),
         }
         content = {
             "iteration": self.iteration,
@@ -188,11 +187,7 @@ class FineTuning:
             raise UserError(f"{self.folder} is trained another way", found, "name another --output")
         self.model.load_state_dict(loaded.tensors["weights"])
         self._best = loaded.tensors["best"]
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, value in loaded.tensors["optimizer"].items():
-            number, _, key = name.partition("/")
-            state.setdefault(int(number), {})[key] = value
-        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": state})
+        moments.load_tensors(self.optimizer, loaded.tensors["optimizer"])
         self.iteration, self.seconds = loaded.iteration, float(loaded.state["seconds"])
         self._losses = loaded.state["losses"]
         self.evaluations = [Evaluation(*values) for values in loaded.state["evaluations"]]

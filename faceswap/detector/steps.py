@@ -13,6 +13,7 @@ from faceswap.detector.recipe import Recipe
 from faceswap.detector.samples import DetectorBatch
 from faceswap.detector.ssat import Decoder, draw_mask, reconstruct
 from faceswap.errors import UserError
+from faceswap.io import moments
 
 BETAS = (0.9, 0.95)
 
@@ -73,8 +74,7 @@ class DetectorStep:
         parts = {"weights": dict(self.detector.state_dict()), "mean": dict(self.averaged.state_dict())}
         if self.decoder is not None:
             parts["decoder"] = dict(self.decoder.state_dict())
-        state = self.optimizer.state_dict()["state"]
-        parts["optimizer"] = {f"{n}/{key}": value for n, item in state.items() for key, value in item.items()}
+        parts["optimizer"] = moments.to_tensors(self.optimizer)
         return parts
 
     def restore(self, parts: Mapping[str, Mapping[str, Tensor]]) -> None:
@@ -83,16 +83,7 @@ class DetectorStep:
         self.averaged.load_state_dict(parts["mean"])
         if self.decoder is not None:
             self.decoder.load_state_dict(parts["decoder"])
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, value in parts["optimizer"].items():
-            number, _, key = name.partition("/")
-            state.setdefault(int(number), {})[key] = value
-        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": state})
-        # The fused update walks through memory as it lies, so moments must lie as their weights do.
-        for parameter, moments in self.optimizer.state.items():
-            for key, value in moments.items():
-                if value.shape == parameter.shape:
-                    moments[key] = torch.empty_like(parameter).copy_(value)
+        moments.load_tensors(self.optimizer, parts["optimizer"])
 
     def parts(self) -> list[str]:
         """The names of the checkpoint parts."""

@@ -6,7 +6,7 @@ safetensors holds no checksum, so the digest of the tensors travels in its metad
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from faceswap.errors import UserError
+from faceswap.io import moments
 from faceswap.io.files import atomic_path
 
 _DECAY = 0.9985
@@ -47,8 +48,7 @@ class State:
         """Everything that changes while training, by name."""
         named = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         named |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
-        for index, values in self.optimizer.state_dict()["state"].items():
-            named |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
+        named |= {f"optimizer.{name}": value for name, value in moments.to_tensors(self.optimizer).items()}
         return {name: value.detach().contiguous().clone() for name, value in named.items()}
 
 
@@ -84,23 +84,13 @@ def load_state(path: Path, state: State) -> None:
     except RuntimeError as error:
         found = str(error)[:200]
         raise UserError(f"{path} is of another network", found, "delete it to start anew") from None
-    optimizer = state.optimizer.state_dict()
-    optimizer["state"] = _nested(_part(tensors, "optimizer."))
-    state.optimizer.load_state_dict(optimizer)
+    moments.load_tensors(state.optimizer, _part(tensors, "optimizer."))
     state.step, state.seconds = int(metadata["step"]), float(metadata["seconds"])
     state.loss, state.saved_at_s = float(metadata["loss"]), state.seconds
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-
-def _nested(flat: dict[str, Tensor]) -> dict[int, dict[str, Any]]:
-    nested: dict[int, dict[str, Any]] = {}
-    for name, value in flat.items():
-        index, key = name.split(".", 1)
-        nested.setdefault(int(index), {})[key] = value
-    return nested
 
 
 def _digest(tensors: dict[str, Tensor]) -> str:

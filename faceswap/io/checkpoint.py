@@ -10,7 +10,6 @@ the older checkpoints as they were. Nothing that is read here can run code.
 import errno
 import hashlib
 import json
-import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -22,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from faceswap.errors import UserError
-from faceswap.io.files import current_umask, sha256
+from faceswap.io.files import current_umask, replace_folder, sha256, sync
 from faceswap.types import Json
 
 SCHEMA = 1
@@ -62,7 +61,7 @@ def save(folder: Path, parts: Mapping[str, Mapping[str, Tensor]], state: Json, k
         shutil.rmtree(leftover)
     final = root / f"{state['iteration']:08d}"
     write(root / f".{final.name}.tmp", parts, state)
-    _put_in_place(root / f".{final.name}.tmp", final)
+    replace_folder(root / f".{final.name}.tmp", final)
     for old in _candidates(root)[keep:]:
         shutil.rmtree(old)
     return final
@@ -80,8 +79,8 @@ def write(path: Path, parts: Mapping[str, Mapping[str, Tensor]], state: Json) ->
         content = {"schema": SCHEMA, **state, "files": files}
         text = json.dumps({**content, "sha256": _state_hash(content)}, indent=1, ensure_ascii=False) + "\n"
         (path / STATE).write_bytes(text.encode())
-        _sync(path / STATE)
-        _sync(path)
+        sync(path / STATE)
+        sync(path)
     except BaseException:
         shutil.rmtree(path, ignore_errors=True)
         raise
@@ -145,18 +144,6 @@ def _candidates(root: Path) -> list[Path]:
     return [path for _, path in sorted(found, key=lambda item: (-int(item[0][1]), item[1].name))]
 
 
-def _put_in_place(temporary: Path, final: Path) -> None:
-    """Rename into place; an existing checkpoint of that name stays loadable as `.old` until then."""
-    old = final.with_name(f"{final.name}.old")
-    if final.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        os.replace(final, old)
-    os.replace(temporary, final)
-    _sync(final.parent)
-    if old.exists():
-        shutil.rmtree(old)
-
-
 def _write_part(file: Path, tensors: Mapping[str, Tensor]) -> None:
     owned: dict[str, Tensor] = {}
     seen: set[int] = set()
@@ -173,7 +160,7 @@ def _write_part(file: Path, tensors: Mapping[str, Tensor]) -> None:
         # It hides the system's error number in its text; the stage explains numbers, not texts.
         number = re.search(r"os error (\d+)", str(error))
         raise OSError(int(number[1]) if number else errno.EIO, str(error), str(file)) from error
-    _sync(file)
+    sync(file)
 
 
 def _read(path: Path, parts: Sequence[str]) -> tuple[Json, dict[str, dict[str, Tensor]]]:
@@ -215,14 +202,3 @@ def _check(file: Path, stated: Json | None) -> None:
 
 def _state_hash(content: Json) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
-
-
-def _sync(path: Path) -> None:
-    """Force a file, or a directory's list of names, to the disk."""
-    if path.is_dir() and os.name == "nt":  # Windows cannot open directories; its renames are journalled.
-        return
-    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -44,6 +44,29 @@ def current_umask() -> int:
     return mask
 
 
+def replace_folder(temporary: Path, final: Path) -> None:
+    """Rename a finished folder to `final`; one that is there is kept as `final`.old until that is done."""
+    old = final.with_name(f"{final.name}.old")
+    if final.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        os.replace(final, old)
+    os.replace(temporary, final)
+    sync(final.parent)
+    if old.exists():
+        shutil.rmtree(old)
+
+
+def sync(path: Path) -> None:
+    """Force a file, or a directory's list of names, to the disk."""
+    if path.is_dir() and os.name == "nt":  # Windows cannot open directories; its renames are journalled.
+        return
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Write `data` to `path` atomically."""
     with atomic_path(path) as temporary:

@@ -39,7 +39,7 @@ def rng(seed: int = 7) -> np.random.Generator:
 
 def quiet(out_px: int, placing: np.ndarray) -> TailParams:
     """A tail that only moves the picture."""
-    return TailParams(out_px, placing, cv2.INTER_LINEAR, (), ColorJitter(), 0.0, 0.0, 0, 1.0, 100)
+    return TailParams(out_px, placing, cv2.INTER_LINEAR, (), ColorJitter(), 0.0, 0.0, 0, 1.0, 100, 23)
 
 
 def test_the_grid_has_five_levels_of_each_degradation():
@@ -141,6 +141,8 @@ def test_the_tail_of_a_pair_differs_only_where_the_pair_does():
     fake[70:80, 70:80] = 255 - fake[70:80, 70:80]
     for seed in range(25):
         params = draw_tail(rng(seed), 112)
+        # H.264 predicts blocks from their neighbours, which carries a trace of a change over the picture.
+        params = params._replace(steps=tuple(step for step in params.steps if step != "h264"))
         a, b = apply_tail(params, real).astype(int), apply_tail(params, fake).astype(int)
         changed = (np.abs(a - b).max(axis=2) > 0).astype(np.uint8)
         left, top, width, height = cv2.boundingRect(changed)
