@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from faceswap.detector.gather import Sighting, store
 from faceswap.detector.manifest import Item, split_of, write_manifest
+from faceswap.detector.model import DetectorSpec
 from faceswap.types import Points
 from faceswap.workspace import assets
 
 PEOPLE_A_SPLIT = 3
+# The smallest detector that has all parts.
+SPEC = DetectorSpec(input_px=32, patch_px=8, hidden=24, layers=2, heads=3)
 
 
 def actor_frames(which: str, count: int) -> list[tuple[NDArray[np.uint8], Points]]:

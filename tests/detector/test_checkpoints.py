@@ -9,7 +9,6 @@ import torch
 from faceswap.detector.checkpoints import judge_checkpoints, load_checkpoint, merged_look, take_shots
 from faceswap.detector.gather import cut
 from faceswap.detector.judge import Judge
-from faceswap.detector.model import DetectorSpec
 from faceswap.detector.model import build as build_detector
 from faceswap.detector.pairs import untouched
 from faceswap.errors import UserError
@@ -22,9 +21,10 @@ from faceswap.models.arch import Arch, ModelSpec
 from faceswap.models.build import build
 from faceswap.types import Side
 from faceswap.workspace import Workspace
+from tests.detector.conftest import SPEC
 from tests.detector.toy_workspace import toy_workspace
 
-SPEC = ModelSpec(Arch.parse("LIAE"), 64, ae_dims=32, encoder_dims=16, decoder_dims=16, mask_dims=16)
+MODEL = ModelSpec(Arch.parse("LIAE"), 64, ae_dims=32, encoder_dims=16, decoder_dims=16, mask_dims=16)
 CPU, F32 = torch.device("cpu"), torch.float32
 LOOK = MergeSettings(mask_mode="dst")
 
@@ -38,12 +38,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 def save(run: Path, iteration: int) -> None:
-    state = {"iteration": iteration, "spec": SPEC.to_json(), "face_type": "whole"}
-    checkpoint.save(run, {"weights": build(SPEC, iteration).state_dict()}, state)
+    state = {"iteration": iteration, "spec": MODEL.to_json(), "face_type": "whole"}
+    checkpoint.save(run, {"weights": build(MODEL, iteration).state_dict()}, state)
 
 
 def judge() -> Judge:
-    return Judge(build_detector(DetectorSpec(input_px=32, patch_px=8, hidden=24, layers=2, heads=3), 1))
+    return Judge(build_detector(SPEC, 1))
 
 
 def test_every_checkpoint_is_judged_by_iteration_on_the_same_frames(place: Workspace) -> None:

@@ -13,20 +13,19 @@ from faceswap.detector.files import Card, Shipped, load_detector, save_detector,
 from faceswap.detector.model import Detector, DetectorSpec, VitDetector, build, to_pixels
 from faceswap.detector.ssat import Decoder, draw_mask, reconstruct, sin_cos_positions
 from faceswap.errors import UserError
-
-SMALL = DetectorSpec(input_px=32, patch_px=8, hidden=24, layers=2, heads=3)
+from tests.detector.conftest import SPEC
 
 
 @pytest.fixture
 def detector() -> VitDetector:
-    made = build(SMALL, seed=1).eval()
+    made = build(SPEC, seed=1).eval()
     assert isinstance(made, VitDetector)
     return made
 
 
 @pytest.fixture(params=["vit", "cvt"])
 def any_detector(request: pytest.FixtureRequest) -> Detector:
-    return build(replace(SMALL, family=request.param, input_px=64), seed=1).eval()
+    return build(replace(SPEC, family=request.param, input_px=64), seed=1).eval()
 
 
 @pytest.fixture
@@ -69,7 +68,7 @@ def test_weights_follow_from_the_seed_and_leave_the_global_generator_alone() -> 
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
-    first, second, other = build(SMALL, 1), build(SMALL, 1), build(SMALL, 2)
+    first, second, other = build(SPEC, 1), build(SPEC, 1), build(SPEC, 2)
     assert torch.equal(torch.rand(1), expected)
     for name, value in first.state_dict().items():
         assert torch.equal(value, second.state_dict()[name])
@@ -176,7 +175,7 @@ def test_a_config_that_does_not_fit_the_weights_is_refused(detector: VitDetector
 def test_saving_again_replaces_the_whole_folder(detector: VitDetector, tmp_path: Path) -> None:
     save_detector(tmp_path / "d", detector, Card())
     (tmp_path / "d" / "stray.txt").write_text("x")
-    save_detector(tmp_path / "d", build(SMALL, seed=9), Card(temperature=3.0))
+    save_detector(tmp_path / "d", build(SPEC, seed=9), Card(temperature=3.0))
     assert not (tmp_path / "d" / "stray.txt").exists()
     assert load_detector(tmp_path / "d")[1].temperature == 3.0
     assert [path.name for path in tmp_path.iterdir()] == ["d"]
@@ -215,7 +214,7 @@ def test_with_every_patch_kept_the_masked_pass_is_the_full_pass(any_detector: Sh
 
 
 def test_a_masked_pass_leaves_the_running_statistics_of_whole_pictures_alone() -> None:
-    detector = build(replace(SMALL, family="cvt", input_px=64), seed=1).train()
+    detector = build(replace(SPEC, family="cvt", input_px=64), seed=1).train()
     before = {name: value.clone() for name, value in detector.named_buffers() if "running" in name}
     detector.encode_kept(torch.rand(3, 3, 64, 64), torch.arange(4).expand(3, 4))  # type: ignore[operator]
     assert before
@@ -225,7 +224,7 @@ def test_a_masked_pass_leaves_the_running_statistics_of_whole_pictures_alone() -
 
 
 def test_strided_depthwise_convolutions_stay_in_full_precision() -> None:
-    detector = build(replace(SMALL, family="cvt", input_px=64), seed=1).eval()
+    detector = build(replace(SPEC, family="cvt", input_px=64), seed=1).eval()
     seen: list[torch.dtype] = []
     for module in detector.modules():
         if isinstance(module, torch.nn.Conv2d) and module.groups > 1 and module.stride[0] > 1:

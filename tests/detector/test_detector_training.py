@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from faceswap.detector.model import DetectorSpec, build
+from faceswap.detector.model import build
 from faceswap.detector.recipe import Recipe
 from faceswap.detector.samples import DetectorBatch
 from faceswap.detector.steps import DetectorStep, running_mean
 from faceswap.detector.training import DetectorTraining, Schedule, Validation
 from faceswap.errors import UserError
 from faceswap.io.files import write_json
+from tests.detector.conftest import SPEC
 
-SPEC = DetectorSpec(input_px=32, patch_px=8, hidden=24, layers=2, heads=3)
 CPU = torch.device("cpu")
 
 

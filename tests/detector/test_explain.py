@@ -8,8 +8,7 @@ import torch
 
 from faceswap.detector.explain import deletion, explain, grad_cam, rollout
 from faceswap.detector.model import CvtDetector, DetectorSpec, Family, Shipped, VitDetector, build
-
-SPEC = DetectorSpec(input_px=32, patch_px=8, hidden=24, layers=2, heads=3)
+from tests.detector.conftest import SPEC
 
 
 @pytest.fixture

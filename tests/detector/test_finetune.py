@@ -34,7 +34,7 @@ from faceswap.detector.finetuned import write_model
 from faceswap.detector.folder_recipe import RECIPES, FolderRecipe, augment, epoch_order, rate
 from faceswap.detector.folders import TEST, TRAIN, VALIDATION, read_folder
 from faceswap.detector.judge import Judge
-from faceswap.detector.model import DetectorSpec, build
+from faceswap.detector.model import build
 from faceswap.detector.modelcard import model_card
 from faceswap.detector.outcome import FineTune, finetune
 from faceswap.detector.overfitting import Evaluation, began_to_overfit
@@ -44,7 +44,7 @@ from faceswap.errors import UserError
 from faceswap.io.files import sha256
 from faceswap.io.images import read_image, write_image
 from stages import detector
-from tests.detector.conftest import actor_frames
+from tests.detector.conftest import SPEC, actor_frames
 
 CPU, FLOAT = torch.device("cpu"), torch.float32
 TINY = {
@@ -515,7 +515,7 @@ def test_a_model_that_reads_pictures_as_predict_does_is_a_detector_with_the_same
     tmp_path: Path, toys: Path
 ) -> None:
     base = tmp_path / "base"
-    spec = DetectorSpec(input_px=32, patch_px=8, hidden=24, layers=2, heads=3)
+    spec = SPEC
     save_detector(base, build(spec, 5), Card(thresholds={"0.05": 0.5}), half=False)
     tuning = tuning_of(tmp_path / "work", toys, base)
     tuning.run()
@@ -535,7 +535,7 @@ def test_cut_faces_make_a_detector_that_knows_what_it_and_its_base_have_seen(tmp
         (tmp_path / name).mkdir()
         for number, (frame, _) in enumerate(actor_frames(which, 5)):
             write_image(tmp_path / name / f"{number}.jpg", frame)
-    spec = DetectorSpec(input_px=32, patch_px=8, hidden=24, layers=2, heads=3)
+    spec = SPEC
     save_detector(tmp_path / "base", build(spec, 5), Card(seen=("older",)), half=False)
     how = FineTune(QUICK, tmp_path / "base", minutes=0)
     metrics = finetune(tmp_path, tmp_path / "model", how, CPU, FLOAT)

@@ -13,13 +13,13 @@ from faceswap.detector.fit import Fit, Material, evaluate, fit
 from faceswap.detector.judge import Judge
 from faceswap.detector.manifest import read_manifest
 from faceswap.detector.metrics import auc, rates_at
-from faceswap.detector.model import DetectorSpec, build
+from faceswap.detector.model import build
 from faceswap.detector.recipe import Recipe
 from faceswap.detector.training import Schedule
 from faceswap.errors import UserError
+from tests.detector.conftest import SPEC
 
 CPU, F32 = torch.device("cpu"), torch.float32
-SPEC = DetectorSpec(input_px=32, patch_px=8, hidden=24, layers=2, heads=3)
 QUICK = Fit(SPEC, Recipe(arm="ssat", pairs=2), Schedule(iterations=3), exam_pairs=10)
 
 

@@ -11,7 +11,6 @@ import torch
 from faceswap.detector.files import load_detector
 from faceswap.detector.fit import Fit, Material, fit
 from faceswap.detector.harden import NEW, Outcome, harden, own_pairs
-from faceswap.detector.model import DetectorSpec
 from faceswap.detector.pairs import Finished
 from faceswap.detector.recipe import Recipe
 from faceswap.detector.training import Schedule
@@ -19,7 +18,7 @@ from faceswap.errors import UserError
 from faceswap.faces.landmarks import hull_mask
 from faceswap.io.files import sha256
 from faceswap.io.images import write_image, write_mask
-from tests.detector.conftest import actor_frames
+from tests.detector.conftest import SPEC, actor_frames
 
 CPU, F32 = torch.device("cpu"), torch.float32
 FRAMES_N = 70
@@ -81,7 +80,7 @@ def test_a_film_of_a_few_frames_is_refused(film: Finished) -> None:
 def test_hardening_writes_a_detector_only_where_nothing_objects_and_leaves_the_base_alone(
     film: Finished, toy_set: Path, tmp_path: Path
 ) -> None:
-    spec = DetectorSpec(input_px=32, patch_px=8, hidden=24, layers=2, heads=3)
+    spec = SPEC
     material = Material.open(toy_set)
     how = Fit(spec, Recipe(arm="scratch", pairs=2), Schedule(iterations=2), exam_pairs=10)
     base = fit(material, tmp_path / "base", how, CPU, F32).best

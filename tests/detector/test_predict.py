@@ -6,15 +6,13 @@ import numpy as np
 import pytest
 
 from faceswap.detector.judge import Judge
-from faceswap.detector.model import DetectorSpec, build
+from faceswap.detector.model import build
 from faceswap.detector.predict import Examiner, files_of
 from faceswap.errors import UserError
 from faceswap.faces.analysis import Analyst
 from faceswap.faces.packs import load_pack
 from faceswap.io.images import write_image
-from tests.detector.conftest import actor_frames
-
-SPEC = DetectorSpec(input_px=32, patch_px=8, hidden=24, layers=2, heads=3)
+from tests.detector.conftest import SPEC, actor_frames
 
 
 @pytest.fixture(scope="module")

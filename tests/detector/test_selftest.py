@@ -23,7 +23,7 @@ from faceswap.detector.findings import Contamination, Figure, Headline
 from faceswap.detector.judge import Judge
 from faceswap.detector.limits import LIMITATIONS
 from faceswap.detector.metrics import video_score
-from faceswap.detector.model import DetectorSpec, VitDetector, build
+from faceswap.detector.model import VitDetector, build
 from faceswap.detector.pairs import Pair, Seen
 from faceswap.detector.report import about, write_report
 from faceswap.detector.selftest import (
@@ -38,10 +38,10 @@ from faceswap.detector.timeline import KEPT, Row, Timeline, judge_frames, seam, 
 from faceswap.errors import UserError
 from faceswap.types import Side
 from stages import selftest as stage
+from tests.detector.conftest import SPEC
 from tests.detector.toy_workspace import encode_folder, toy_workspace
 
 REPOSITORY = Path(__file__).parent.parent.parent
-SPEC = DetectorSpec(input_px=32, patch_px=8, hidden=24, layers=2, heads=3)
 CARD = Card(thresholds={"0.05": 0.5}, training={"data": {"noise": "ours"}, "pictures": 7})
 BOX = (0.0, 0.0, 1.0, 1.0)
 CLEAN = Contamination(True, 0, 0.0, 10, False)

@@ -28,7 +28,7 @@ from faceswap.detector.answer import Known
 from faceswap.detector.files import Card, save_detector
 from faceswap.detector.judge import Judge
 from faceswap.detector.limits import LIMITATIONS
-from faceswap.detector.model import DetectorSpec, build
+from faceswap.detector.model import build
 from faceswap.detector.predict import Examiner
 from faceswap.detector.service import Limits, Rate, app, is_loopback, run
 from faceswap.errors import UserError
@@ -39,9 +39,8 @@ from faceswap.io.ffmpeg import ffmpeg_binary
 from faceswap.io.images import decode_image, encode_image
 from faceswap.types import Frame
 from tests.conftest import REPOSITORY
-from tests.detector.conftest import actor_frames
+from tests.detector.conftest import SPEC, actor_frames
 
-SPEC = DetectorSpec(input_px=32, patch_px=8, hidden=24, layers=2, heads=3)
 DECODE = guarded.Limits(megapixels=4, clip_s=10, frames=10, decode_s=60, memory_mib=4096)
 LIMITS = Limits(DECODE, upload_mib=2, upload_s=60, per_minute=1000, waiting=4)
 KNOWN = Known(name="toy", sha256="0" * 64)
