@@ -94,6 +94,10 @@ def _blur(picture: Picture, sigma_px: float) -> Picture:
     return np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma_px), np.uint8)
 
 
+def _smooth(picture: Picture, grain: float) -> Picture:
+    return np.asarray(cv2.bilateralFilter(picture, 7, grain, 3), np.uint8)
+
+
 def _fade(picture: Picture, saturation: float) -> Picture:
     return jitter_color(picture, ColorJitter(saturation=saturation, contrast=0.35 + 1.25 * saturation))
 
@@ -135,8 +139,10 @@ class TailParams(NamedTuple):
     """What happens to both members of a pair, drawn once.
 
     unit_to_unit: (2, 3) where the crop's square [0, 1]² goes in the result's, corners to corners.
-    steps: what is done after that, in order, of "color", "blur", "noise", "resample", "jpeg", "h264";
-    the other fields are their parameters. noise_sigma: parts of the range. resample: part of the size.
+    steps: what is done after that, in order, of "color", "blur", "noise", "resample", "jpeg", "h264",
+    "smooth"; the other fields are their parameters. noise_sigma: parts of the range. resample: part of the
+    size. smooth: of 255, the differences that an edge-preserving filter takes for grain, as cameras,
+    beauty filters and denoisers do: soft skin alone must not be called a forgery.
     """
 
     out_px: int
@@ -150,10 +156,19 @@ class TailParams(NamedTuple):
     resample: float
     quality: int
     crf: float
+    smooth: float
 
 
 # How often each step is taken at full strength.
-STEP_CHANCES = {"color": 0.6, "blur": 0.2, "noise": 0.2, "resample": 0.25, "jpeg": 0.45, "h264": 0.2}
+STEP_CHANCES = {
+    "color": 0.6,
+    "blur": 0.2,
+    "noise": 0.2,
+    "resample": 0.25,
+    "jpeg": 0.45,
+    "h264": 0.2,
+    "smooth": 0.2,
+}
 _ROTATION_DEG, _ZOOM, _SHIFT = 10.0, (0.9, 1.2), 0.05
 
 
@@ -175,6 +190,7 @@ def draw_tail(rng: np.random.Generator, out_px: int, strength: float = 1.0) -> T
         resample=rng.uniform(0.4, 0.9),
         quality=int(rng.integers(40, 101)),
         crf=rng.uniform(18, 34),
+        smooth=rng.uniform(10, 50),
     )
 
 
@@ -201,6 +217,7 @@ _STEPS: Mapping[str, Callable[[TailParams, Picture], Picture]] = {
     "resample": lambda params, picture: down_up(picture, params.resample),
     "jpeg": lambda params, picture: jpeg(picture, params.quality),
     "h264": lambda params, picture: h264([picture], params.crf)[0],
+    "smooth": lambda params, picture: _smooth(picture, params.smooth),
 }
 
 

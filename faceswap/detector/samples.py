@@ -119,12 +119,22 @@ class KeptPairs(Pairs):
         return self
 
 
+class _Pool(NamedTuple):
+    """Whom a pair is drawn from: people, their stored fakes by manipulation, and how often, unscaled."""
+
+    people: list[str]
+    stored: dict[str, list[Item]]
+    weight: float
+
+
 @dataclass(frozen=True, eq=False)
 class PairSource(Pairs):
     """Draws pairs from the real crops and stored fakes of one split of a set.
 
     manipulations: names of fakes.MANIPULATIONS and of stored swaps; leave one out to hold it back.
-    People are drawn evenly, then their crops, so that nobody with many frames dominates.
+    People are drawn evenly, then their crops, so that nobody with many frames dominates. by_dataset: a
+    collection is drawn before that, as often as the square root of its crops, so that few people in video
+    are not lost among many in photographs.
     """
 
     folder: Path
@@ -132,8 +142,10 @@ class PairSource(Pairs):
     manipulations: Sequence[str]
     out_px: int
     null_share: float = NULL_SHARE
+    by_dataset: bool = False
     _by_person: dict[str, list[Item]] = field(init=False, default_factory=dict)
     _stored: dict[str, list[Item]] = field(init=False, default_factory=dict)
+    _pools: list[_Pool] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         splits = {item.split for item in self.items}
@@ -149,18 +161,23 @@ class PairSource(Pairs):
             raise ValueError(f"no way to make {sorted(unknown)} from this set")
         if len(self._by_person) < 2:
             raise ValueError("a set needs real crops of at least two people")
+        names = {items[0].dataset for items in self._by_person.values()} if self.by_dataset else {None}
+        pools = [self._pool(name) for name in sorted(names, key=str)]
+        # A swap needs a donor, so who is alone in a collection is drawn from all.
+        self._pools.extend(pool if len(pool.people) > 1 else self._pool(None) for pool in pools)
 
     def only(self, kind: str) -> "PairSource":
         return replace(self, manipulations=(kind,))
 
     def pair(self, rng: np.random.Generator) -> DrawnPair:
-        kind = self._draw_kind(rng)
+        kind, pool = self._draw_kind(rng), self._draw_pool(rng)
         if kind in self._stored:
-            fake = self._stored[kind][rng.integers(len(self._stored[kind]))]
+            fakes = pool.stored.get(kind) or self._stored[kind]
+            fake = fakes[rng.integers(len(fakes))]
             real = _read(self.folder / fake.twin)
             picture, mask = _read_fake(self.folder / fake.file), _read_mask(self.folder / fake.mask)
             return DrawnPair(real, picture, mask, kind, fake.identity)
-        people = list(self._by_person)
+        people = pool.people
         for _ in range(_TRIES):
             first, *others = rng.choice(len(people), min(1 + _DONORS, len(people)), replace=False)
             real = _read(self.folder / self._one_of(people[first], rng).file)
@@ -170,6 +187,19 @@ class PairSource(Pairs):
             if made.mask.any():
                 return DrawnPair(real, made.picture, made.mask, kind, people[first])
         raise ValueError(f"{_TRIES} crops in a row cannot be manipulated: their landmarks are no faces")
+
+    def _pool(self, dataset: str | None) -> _Pool:
+        """The people and stored fakes of a collection, or of all."""
+        reals = [items for items in self._by_person.values() if dataset in (None, items[0].dataset)]
+        stored = {
+            kind: [item for item in items if dataset in (None, item.dataset)]
+            for kind, items in self._stored.items()
+        }
+        return _Pool([items[0].identity for items in reals], stored, sum(map(len, reals)) ** 0.5)
+
+    def _draw_pool(self, rng: np.random.Generator) -> _Pool:
+        weights = np.array([pool.weight for pool in self._pools])
+        return self._pools[rng.choice(len(weights), p=weights / weights.sum())]
 
     def _draw_kind(self, rng: np.random.Generator) -> str:
         """Each manipulation as often as any other; ae-early and ae-late are varieties of one."""

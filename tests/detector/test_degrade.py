@@ -39,7 +39,7 @@ def rng(seed: int = 7) -> np.random.Generator:
 
 def quiet(out_px: int, placing: np.ndarray) -> TailParams:
     """A tail that only moves the picture."""
-    return TailParams(out_px, placing, cv2.INTER_LINEAR, (), ColorJitter(), 0.0, 0.0, 0, 1.0, 100, 23)
+    return TailParams(out_px, placing, cv2.INTER_LINEAR, (), ColorJitter(), 0.0, 0.0, 0, 1.0, 100, 23, 30)
 
 
 def test_the_grid_has_five_levels_of_each_degradation():

@@ -1,5 +1,6 @@
 """What the detector is shown: pairs that differ in nothing but the forgery."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -75,3 +76,25 @@ def test_everybody_is_drawn_about_as_often(toy_set: Path) -> None:
     assert len(counts) == 3
     # 60 draws of three: 20 each; four standard deviations of a binomial are under 15.
     assert counts.min() > 5
+
+
+def test_a_collection_is_drawn_as_often_as_the_root_of_its_crops(toy_set: Path) -> None:
+    toys = [item for item in read_manifest(toy_set) if item.split == "train"]
+    # Two people with two crops each in one collection, and one of nine times as many crops in another.
+    many = [replace(item, dataset="many") for item in toys if item.identity != toys[0].identity]
+    few = [replace(item, dataset="few") for item in toys if item.identity == toys[0].identity]
+    other = [replace(item, dataset="few", identity="toy/other") for item in few]
+    items = [*(item for item in many for _ in range(9)), *few, *other]
+    drawn = PairSource(toy_set, items, ("sbi",), out_px=64, null_share=0.0, by_dataset=True)
+    rng = np.random.default_rng(0)
+    from_few = [drawn.pair(rng).person in (few[0].identity, "toy/other") for _ in range(400)]
+    # Crops 4 · 9 against 4: roots 6 and 2, so a quarter; 400 draws are known to about 2 %.
+    assert np.mean(from_few) == pytest.approx(0.25, abs=0.07)
+
+
+def test_who_is_alone_in_a_collection_gets_a_donor_from_another(toy_set: Path) -> None:
+    toys = [item for item in read_manifest(toy_set) if item.split == "train"]
+    alone = [replace(item, dataset="alone") if item.identity == toys[0].identity else item for item in toys]
+    drawn = PairSource(toy_set, alone, ("affine",), out_px=64, null_share=0.0, by_dataset=True)
+    rng = np.random.default_rng(0)
+    assert {drawn.pair(rng).person for _ in range(60)} == {item.identity for item in toys}
