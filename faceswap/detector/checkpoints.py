@@ -19,13 +19,11 @@ from faceswap.errors import UserError
 from faceswap.io import checkpoint
 from faceswap.io.files import read_json
 from faceswap.io.images import DamagedImage, read_image
-from faceswap.merge.predict import Predictor
+from faceswap.merge.predict import Predictor, predictor_of
 from faceswap.merge.run import lay_faces
 from faceswap.merge.settings import MergeSettings
 from faceswap.merge.warp import crop_face
-from faceswap.models.arch import ModelSpec
-from faceswap.models.build import build
-from faceswap.types import FaceType, Points
+from faceswap.types import Points
 
 
 class Shot(NamedTuple):
@@ -65,13 +63,7 @@ def judge_checkpoints(
 
 def load_checkpoint(path: Path, device: torch.device, dtype: torch.dtype) -> Predictor:
     """The model of one checkpoint directory; UserError when it is damaged or no face-swap model."""
-    loaded = checkpoint.read(path, ["weights"])
-    try:
-        model = build(ModelSpec.from_json(loaded.state["spec"]))
-        model.load_state_dict(loaded.tensors["weights"])
-        return Predictor(model, FaceType(loaded.state["face_type"]), device, dtype, path.name)
-    except (KeyError, ValueError, RuntimeError) as error:
-        raise UserError(f"{path} is no face-swap model", str(error)) from None
+    return predictor_of(checkpoint.read(path, ["weights"]), path.parent.parent.name, device, dtype)
 
 
 def take_shots(frames: dict[str, Path], faces: dict[str, list[Points]], wanted: int) -> list[Shot]:

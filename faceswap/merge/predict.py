@@ -48,6 +48,11 @@ def load_predictor(run: Path, device: torch.device, dtype: torch.dtype) -> Predi
     loaded = checkpoint.load(run, ["weights"])
     for reason in loaded.rejected:
         warn(f"{reason}; using {loaded.path.name}")
+    return predictor_of(loaded, run.name, device, dtype)
+
+
+def predictor_of(loaded: checkpoint.Loaded, name: str, device: torch.device, dtype: torch.dtype) -> Predictor:
+    """The model of a checkpoint that was read; UserError when it does not hold what its description says."""
     try:
         model = build(ModelSpec.from_json(loaded.state["spec"]))
         face_type = FaceType(loaded.state["face_type"])
@@ -56,7 +61,7 @@ def load_predictor(run: Path, device: torch.device, dtype: torch.dtype) -> Predi
         hint = "train it on with this version, or choose another --model"
         raise UserError(f"{loaded.path} is no face-swap model", str(error), hint) from None
     digest = loaded.state["files"]["weights.safetensors"]["sha256"]
-    return Predictor(model, face_type, device, dtype, f"{run.name} at {loaded.iteration}, weights {digest}")
+    return Predictor(model, face_type, device, dtype, f"{name} at {loaded.iteration}, weights {digest}")
 
 
 def _to_host(values: Tensor) -> Image | Mask:
