@@ -101,7 +101,7 @@ def fit(material: Material, folder: Path, how: Fit, device: torch.device, dtype:
     if how.leave_out is not None and len(kinds) == len(material.manipulations):
         known = ", ".join(material.manipulations)
         raise UserError(f"no manipulation {how.leave_out!r} to leave out", f"there are {known}")
-    train = replace(material.source("train", kinds, how.spec.input_px), by_dataset=True)
+    train = material.source("train", kinds, how.spec.input_px)
     val = material.source("val", kinds, how.spec.input_px)
     step = DetectorStep(build(how.spec, how.seed), how.recipe, device, dtype, how.seed)
     best = folder / "best"

@@ -22,6 +22,9 @@ Label = Literal["real", "fake"]
 SPLITS = ("train", "val", "test")
 # Shares of people: 70 / 15 / 15 (detector-facts §4.2).
 _BOUNDS = (0.70, 0.85)
+# Of the seven clips chance has put none into validation, and thresholds that have seen no video promise
+# nothing about it.
+_ASSIGNED = {"clips/man_g_glasses": "val"}
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,8 @@ def write_manifest(folder: Path, items: Iterable[Item]) -> None:
 
 def split_of(person: str) -> str:
     """The split of a person (or, where nobody knows the person, of a video), from the name alone."""
+    if person in _ASSIGNED:
+        return _ASSIGNED[person]
     draw = int.from_bytes(hashlib.sha256(person.encode()).digest()[:8], "big") / 2**64
     return SPLITS[sum(draw >= bound for bound in _BOUNDS)]
 

@@ -25,6 +25,8 @@ from faceswap.types import Mask, Points
 NULL_SHARE = 0.15
 # Donors among which the most alike is taken, and crops tried until one can be manipulated.
 _DONORS, _TRIES = 3, 20
+# Share of donors that are taken as an autoencoder has redrawn them, where it has.
+_REDRAWN_SHARE = 0.3
 # Pictures kept in memory, of each kind: at 160 px about 0.3 GB of crops.
 _REMEMBERED = 4096
 
@@ -120,9 +122,10 @@ class KeptPairs(Pairs):
 
 
 class _Pool(NamedTuple):
-    """Whom a pair is drawn from: people, their stored fakes by manipulation, and how often, unscaled."""
+    """A collection: its people, who lends them a face, their stored fakes, and how often it is drawn, unscaled."""
 
     people: list[str]
+    donors: list[str]
     stored: dict[str, list[Item]]
     weight: float
 
@@ -132,9 +135,10 @@ class PairSource(Pairs):
     """Draws pairs from the real crops and stored fakes of one split of a set.
 
     manipulations: names of fakes.MANIPULATIONS and of stored swaps; leave one out to hold it back.
-    People are drawn evenly, then their crops, so that nobody with many frames dominates. by_dataset: a
-    collection is drawn before that, as often as the square root of its crops, so that few people in video
-    are not lost among many in photographs.
+    A collection is drawn as often as the square root of its crops, so that few people in video are not lost
+    among many in photographs; of it people evenly, then their crops, so that nobody with many frames
+    dominates. Donors come from the same collection, and some of them as an autoencoder has redrawn them:
+    finished swaps by other programs are a decoder's picture of another person.
     """
 
     folder: Path
@@ -142,9 +146,9 @@ class PairSource(Pairs):
     manipulations: Sequence[str]
     out_px: int
     null_share: float = NULL_SHARE
-    by_dataset: bool = False
     _by_person: dict[str, list[Item]] = field(init=False, default_factory=dict)
     _stored: dict[str, list[Item]] = field(init=False, default_factory=dict)
+    _redrawn: dict[str, list[Item]] = field(init=False, default_factory=dict)
     _pools: list[_Pool] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
@@ -161,10 +165,11 @@ class PairSource(Pairs):
             raise ValueError(f"no way to make {sorted(unknown)} from this set")
         if len(self._by_person) < 2:
             raise ValueError("a set needs real crops of at least two people")
-        names = {items[0].dataset for items in self._by_person.values()} if self.by_dataset else {None}
-        pools = [self._pool(name) for name in sorted(names, key=str)]
-        # A swap needs a donor, so who is alone in a collection is drawn from all.
-        self._pools.extend(pool if len(pool.people) > 1 else self._pool(None) for pool in pools)
+        for kind in set(self.manipulations) & self._stored.keys():
+            for item in self._stored[kind]:
+                self._redrawn.setdefault(item.twin, []).append(item)
+        names = {items[0].dataset for items in self._by_person.values()}
+        self._pools.extend(self._pool(name) for name in sorted(names))
 
     def only(self, kind: str) -> "PairSource":
         return replace(self, manipulations=(kind,))
@@ -177,25 +182,25 @@ class PairSource(Pairs):
             real = _read(self.folder / fake.twin)
             picture, mask = _read_fake(self.folder / fake.file), _read_mask(self.folder / fake.mask)
             return DrawnPair(real, picture, mask, kind, fake.identity)
-        people = pool.people
         for _ in range(_TRIES):
-            first, *others = rng.choice(len(people), min(1 + _DONORS, len(people)), replace=False)
-            real = _read(self.folder / self._one_of(people[first], rng).file)
-            donor = self._likest(real, [self._one_of(people[index], rng) for index in others])
+            person = pool.people[rng.integers(len(pool.people))]
+            real = _read(self.folder / self._one_of(person, rng).file)
+            lenders = rng.permutation([name for name in pool.donors if name != person])[:_DONORS]
+            donor = self._likest(real, [self._one_of(str(name), rng) for name in lenders], rng)
             made = MANIPULATIONS[kind](rng, real.picture, real.landmarks, donor.picture, donor.landmarks)
             # Where landmarks have failed nothing is swapped, and a fake without a forgery would be a lie.
             if made.mask.any():
-                return DrawnPair(real, made.picture, made.mask, kind, people[first])
+                return DrawnPair(real, made.picture, made.mask, kind, person)
         raise ValueError(f"{_TRIES} crops in a row cannot be manipulated: their landmarks are no faces")
 
-    def _pool(self, dataset: str | None) -> _Pool:
-        """The people and stored fakes of a collection, or of all."""
-        reals = [items for items in self._by_person.values() if dataset in (None, items[0].dataset)]
+    def _pool(self, dataset: str) -> _Pool:
+        people = [name for name, items in self._by_person.items() if items[0].dataset == dataset]
+        # Who is alone in a collection borrows from all.
+        donors = people if len(people) > 1 else list(self._by_person)
         stored = {
-            kind: [item for item in items if dataset in (None, item.dataset)]
-            for kind, items in self._stored.items()
+            kind: [item for item in items if item.dataset == dataset] for kind, items in self._stored.items()
         }
-        return _Pool([items[0].identity for items in reals], stored, sum(map(len, reals)) ** 0.5)
+        return _Pool(people, donors, stored, sum(len(self._by_person[name]) for name in people) ** 0.5)
 
     def _draw_pool(self, rng: np.random.Generator) -> _Pool:
         weights = np.array([pool.weight for pool in self._pools])
@@ -211,11 +216,16 @@ class PairSource(Pairs):
     def _one_of(self, person: str, rng: np.random.Generator) -> Item:
         return self._by_person[person][rng.integers(len(self._by_person[person]))]
 
-    def _likest(self, real: Crop, donors: Sequence[Item]) -> Crop:
+    def _likest(self, real: Crop, donors: Sequence[Item], rng: np.random.Generator) -> Crop:
         """The donor that is turned most like the real face: a profile on a frontal face fools nobody."""
         wanted = turn(real.landmarks)
         crops = [_read(self.folder / item.file) for item in donors]
-        return crops[int(np.argmin([abs(turn(crop.landmarks) - wanted) for crop in crops]))]
+        likest = int(np.argmin([abs(turn(crop.landmarks) - wanted) for crop in crops]))
+        redrawn = self._redrawn.get(donors[likest].file)
+        if not redrawn or rng.random() >= _REDRAWN_SHARE:
+            return crops[likest]
+        picture = _read_fake(self.folder / redrawn[rng.integers(len(redrawn))].file)
+        return Crop(picture, crops[likest].landmarks)
 
 
 # A crop is drawn hundreds of times in a training, and decoding it is a third of making a pair.

@@ -22,7 +22,7 @@ from tests.detector.conftest import SPEC, actor_frames
 
 CPU, F32 = torch.device("cpu"), torch.float32
 FRAMES_N = 70
-FINE = Outcome({"sbi": 0.8, NEW: 0.6}, {"sbi": 0.79, NEW: 0.9}, 0.05, 0.06)
+FINE = Outcome({"sbi": 0.8, NEW: 0.6}, {"sbi": 0.79, NEW: 0.9}, {"set": 0.05, NEW: 0.0}, {"set": 0.06, NEW: 0.01})
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +49,17 @@ def test_a_detector_that_lost_nothing_and_gained_is_taken() -> None:
     assert FINE.to_json()["accepted"] is True
 
 
+def test_a_detector_that_missed_no_swap_before_is_taken_though_it_cannot_gain() -> None:
+    assert replace(FINE, before={"sbi": 0.8, NEW: 1.0}, after={"sbi": 0.8, NEW: 1.0}).objections == []
+
+
 @pytest.mark.parametrize(
     ("changed", "word"),
     [
         ({"after": {"sbi": 0.77, NEW: 0.9}}, "sbi fell"),
-        ({"false_after": 0.08}, "false positives rose"),
-        ({"after": {"sbi": 0.8, NEW: 0.6}}, "no better"),
+        ({"false_after": {"set": 0.08, NEW: 0.0}}, "false positives on set rose"),
+        ({"false_after": {"set": 0.05, NEW: 0.03}}, "false positives on own rose"),
+        ({"after": {"sbi": 0.8, NEW: 0.5}}, "own swaps fell"),
     ],
 )
 def test_what_got_worse_is_an_objection(changed: dict[str, object], word: str) -> None:

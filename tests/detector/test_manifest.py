@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from faceswap.detector.gather import TRAINING_CLIPS
 from faceswap.detector.manifest import (
     Item,
     changed_files,
@@ -23,6 +24,10 @@ from faceswap.io.files import sha256
 def item(file: str, person: str, **more: str) -> Item:
     base = Item(file, "0" * 64, "real", person, f"video of {person}", "toy", "ours", split_of(person))
     return replace(base, **more)  # type: ignore[arg-type]
+
+
+def test_every_split_has_a_clip() -> None:
+    assert {split_of(f"clips/{name}") for name in TRAINING_CLIPS} == {"train", "val", "test"}
 
 
 def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from faceswap.detector.fakes import MANIPULATIONS
 from faceswap.detector.manifest import read_manifest, split_of
 from faceswap.detector.samples import PairSource
+from faceswap.io.images import write_image, write_mask
 
 ALL = tuple(MANIPULATIONS)
 
@@ -85,7 +86,7 @@ def test_a_collection_is_drawn_as_often_as_the_root_of_its_crops(toy_set: Path) 
     few = [replace(item, dataset="few") for item in toys if item.identity == toys[0].identity]
     other = [replace(item, dataset="few", identity="toy/other") for item in few]
     items = [*(item for item in many for _ in range(9)), *few, *other]
-    drawn = PairSource(toy_set, items, ("sbi",), out_px=64, null_share=0.0, by_dataset=True)
+    drawn = PairSource(toy_set, items, ("sbi",), out_px=64, null_share=0.0)
     rng = np.random.default_rng(0)
     from_few = [drawn.pair(rng).person in (few[0].identity, "toy/other") for _ in range(400)]
     # Crops 4 · 9 against 4: roots 6 and 2, so a quarter; 400 draws are known to about 2 %.
@@ -95,6 +96,29 @@ def test_a_collection_is_drawn_as_often_as_the_root_of_its_crops(toy_set: Path) 
 def test_who_is_alone_in_a_collection_gets_a_donor_from_another(toy_set: Path) -> None:
     toys = [item for item in read_manifest(toy_set) if item.split == "train"]
     alone = [replace(item, dataset="alone") if item.identity == toys[0].identity else item for item in toys]
-    drawn = PairSource(toy_set, alone, ("affine",), out_px=64, null_share=0.0, by_dataset=True)
+    drawn = PairSource(toy_set, alone, ("affine",), out_px=64, null_share=0.0)
     rng = np.random.default_rng(0)
     assert {drawn.pair(rng).person for _ in range(60)} == {item.identity for item in toys}
+
+
+def test_donors_are_lent_redrawn_only_where_that_kind_is_not_held_back(toy_set: Path, tmp_path: Path) -> None:
+    reals = [item for item in read_manifest(toy_set) if item.split == "train"]
+    # A redrawing nobody can overlook: wherever it is used, the fake shows it.
+    green = np.zeros((160, 160, 3), np.uint8)
+    green[..., 1] = 255
+    write_image(tmp_path / "green.png", green)
+    write_mask(tmp_path / "mask.png", np.ones((160, 160), np.float32))
+    at_hand = [replace(item, file=str(toy_set / item.file)) for item in reals]
+    redrawn = [
+        replace(item, file="green.png", mask="mask.png", label="fake", manipulation="ae-late", twin=item.file)
+        for item in at_hand
+    ]
+
+    def made_of_green(kinds: tuple[str, ...]) -> bool:
+        pairs = PairSource(tmp_path, [*at_hand, *redrawn], kinds, out_px=64, null_share=0.0)
+        rng = np.random.default_rng(3)
+        made = [pair for pair in (pairs.pair(rng) for _ in range(30)) if pair.kind == "affine"]
+        return any(np.ptp(pair.fake[pair.mask > 0.99].reshape(-1, 3), axis=0).max() < 12 for pair in made)
+
+    assert made_of_green(("affine", "ae-late"))
+    assert not made_of_green(("affine", "sbi"))
