@@ -1,81 +1,105 @@
-"""Colour transfer: DFL's golden values, and what it promises about statistics and masks."""
+"""Every colour transfer: DFL's golden values, and what all of them promise about masks, ranges and chance."""
 
-import cv2
 import numpy as np
 import pytest
 
-from faceswap.color.transfer import rct
+from faceswap.color.transfer import TRANSFERS, histogram_match
 from faceswap.types import Image, Mask
 
+METHODS = [name for name in TRANSFERS if name != "none"]
+MASKED = ["rct", *(name for name in METHODS if name.endswith("-m"))]
+RANDOM = [name for name in METHODS if name.startswith(("idt", "sot", "mix"))]
+# dfl-facts §15.6: channel means and pixel [5, 7], blue first.
+GOLDEN = {
+    "rct": ([0.395586, 0.398901, 0.416862], [0.219874, 0.376672, 0.544825]),
+    "lct": ([0.399893, 0.399061, 0.400007], [0.204309, 0.378388, 0.560798]),
+    "mkl": ([0.399893, 0.399061, 0.400007], [0.203938, 0.379764, 0.560422]),
+    238: ([0.379253, 0.378393, 0.379366], [0.201074, 0.367025, 0.536098]),
+    255: ([0.399683, 0.398845, 0.399795], [0.208523, 0.387603, 0.568595]),
+}
 
-def golden_pictures() -> tuple[Image, Image]:
-    """A and B of dfl-facts §15.6, whose channels are blue, green, red, as RGB."""
+
+def moved(name, image: Image, target: Image, weights: Mask | None = None, seed: int = 0) -> Image:
+    return TRANSFERS[name](image, target, weights, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("method", GOLDEN)
+def test_without_mask_the_values_are_dfls(method) -> None:
     y, x, c = np.meshgrid(np.arange(32), np.arange(32), np.arange(3), indexing="ij")
-    a = ((7 * x + 13 * y + 29 * c) % 97) / 96
-    b = 0.6 * ((11 * x + 5 * y + 17 * c + 31) % 89) / 88 + 0.1
-    return tuple(np.ascontiguousarray(picture[..., ::-1], np.float32) for picture in (a, b))  # type: ignore[return-value]
+    a = (((7 * x + 13 * y + 29 * c) % 97) / 96).astype(np.float32)[..., ::-1].copy()
+    b = (0.6 * ((11 * x + 5 * y + 17 * c + 31) % 89) / 88 + 0.1).astype(np.float32)[..., ::-1].copy()
+    result = histogram_match(a, b, method) if isinstance(method, int) else moved(method, a, b)
+    mean, pixel = GOLDEN[method]
+    assert result.mean((0, 1), np.float64)[::-1] == pytest.approx(mean, abs=2e-6)
+    assert result[5, 7][::-1] == pytest.approx(pixel, abs=2e-6)
 
 
-def statistics(picture: Image, inside: Mask) -> tuple[np.ndarray, np.ndarray]:
-    lab = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB)[inside > 0].astype(np.float64)
-    return lab.mean(0), lab.std(0)
+@pytest.mark.parametrize("name", METHODS)
+def test_a_picture_transferred_to_itself_stays(name, draw, soft) -> None:
+    # OpenCV interpolates its Lab in a table; the others compute.
+    tolerance = 5e-3 if name in ("rct", "mix-m") else 1e-5
+    np.testing.assert_allclose(moved(name, draw(3), draw(3), soft), draw(3), atol=tolerance)
 
 
-def mild(seed: int) -> Image:
-    """Smooth colours away from the gamut's edges, so that nothing has to be clipped."""
-    noise = np.random.default_rng(seed).random((8, 8, 3), np.float32)
-    return cv2.resize(noise * 0.2 + 0.35 + 0.02 * seed, (48, 48), interpolation=cv2.INTER_CUBIC)
-
-
-def test_rct_without_mask_matches_dfl() -> None:
-    result = rct(*golden_pictures())
-    assert result.mean((0, 1))[::-1] == pytest.approx([0.395586, 0.398901, 0.416862], abs=2e-4)
-    assert result[5, 7][::-1] == pytest.approx([0.219874, 0.376672, 0.544825], abs=2e-4)
-
-
-def test_statistics_inside_the_mask_become_those_of_the_target() -> None:
-    inside = np.zeros((48, 48), np.float32)
-    inside[10:40, 5:30] = 1
-    mean, spread = statistics(rct(mild(1), mild(5), inside), inside)
-    wanted_mean, wanted_spread = statistics(mild(5), inside)
-    # OpenCV interpolates its Lab in a table; 0.15 of 100 is what that leaves.
-    assert mean == pytest.approx(wanted_mean, abs=0.15)
-    assert spread == pytest.approx(wanted_spread, rel=0.01)
-
-
-def test_pixels_outside_the_mask_do_not_count() -> None:
-    inside = np.zeros((48, 48), np.float32)
-    inside[10:40, 5:30] = 1
-    image, target = mild(1), mild(2)
-    spoilt_image, spoilt_target = image.copy(), target.copy()
+@pytest.mark.parametrize("name", MASKED)
+def test_pixels_outside_the_mask_do_not_count(name, draw, inside) -> None:
+    spoilt_image, spoilt_target = draw(1), draw(2)
     spoilt_image[inside == 0], spoilt_target[inside == 0] = 0.99, 0.0
+    result = moved(name, spoilt_image, spoilt_target, inside)
     here = inside > 0
-    np.testing.assert_allclose(
-        rct(spoilt_image, spoilt_target, inside)[here], rct(image, target, inside)[here], atol=1e-5
+    np.testing.assert_allclose(result[here], moved(name, draw(1), draw(2), inside)[here], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", sorted({*METHODS} - {*MASKED}))
+def test_names_without_mask_look_at_the_whole_picture(name, draw, inside) -> None:
+    assert np.array_equal(moved(name, draw(1), draw(2), inside), moved(name, draw(1), draw(2)))
+
+
+@pytest.mark.parametrize("name", MASKED)
+def test_half_the_weight_everywhere_changes_nothing(name, draw, soft) -> None:
+    half = moved(name, draw(1), draw(2), 0.5 * soft)
+    np.testing.assert_allclose(half, moved(name, draw(1), draw(2), soft), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", MASKED)
+def test_an_empty_mask_leaves_the_picture(name, draw) -> None:
+    assert np.array_equal(moved(name, draw(1), draw(2), np.zeros((48, 48), np.float32)), draw(1))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_neither_picture_is_written_to(name, draw, soft) -> None:
+    image, target, weights = draw(1), draw(2), soft.copy()
+    moved(name, image, target, weights)
+    assert (
+        np.array_equal(image, draw(1)) and np.array_equal(target, draw(2)) and np.array_equal(weights, soft)
     )
 
 
-def test_half_the_weight_everywhere_changes_nothing() -> None:
-    half = np.full((48, 48), 0.5, np.float32)
-    np.testing.assert_allclose(rct(mild(1), mild(2), half), rct(mild(1), mild(2)), atol=1e-5)
+@pytest.mark.parametrize("name", METHODS)
+def test_pictures_without_or_of_extreme_contrast_stay_within_the_range(name, draw, soft) -> None:
+    grey, black = np.full((48, 48, 3), 0.5, np.float32), np.zeros((48, 48, 3), np.float32)
+    stark = np.where(draw(4) > np.median(draw(4)), 1, 0).astype(np.float32)
+    for image, target in [
+        (grey, draw(1)),
+        (draw(1), grey),
+        (black, stark),
+        (stark, draw(1)),
+        (draw(1), stark),
+    ]:
+        result = moved(name, image, target, soft)
+        assert result.dtype == np.float32
+        assert result.min() >= 0 and result.max() <= 1  # fails on nan, too
 
 
-def test_a_picture_transferred_to_itself_stays() -> None:
-    np.testing.assert_allclose(rct(mild(3), mild(3)), mild(3), atol=2e-3)
+@pytest.mark.parametrize("name", METHODS)
+def test_the_target_of_one_colour_is_taken_on(name, draw) -> None:
+    colour = np.array([0.6, 0.45, 0.4], np.float32)
+    result = moved(name, draw(1), np.broadcast_to(colour, (48, 48, 3)).copy(), np.ones((48, 48), np.float32))
+    assert result.mean((0, 1)) == pytest.approx(colour, abs=0.01)
 
 
-def test_an_empty_mask_leaves_the_picture() -> None:
-    assert np.array_equal(rct(mild(1), mild(2), np.zeros((48, 48), np.float32)), mild(1))
-
-
-def test_a_picture_of_one_colour_takes_the_mean() -> None:
-    result = rct(np.full((48, 48, 3), 0.5, np.float32), mild(4))
-    assert np.isfinite(result).all()
-    wanted, _ = statistics(mild(4), np.ones((48, 48), np.float32))
-    assert statistics(result, np.ones((48, 48), np.float32))[0] == pytest.approx(wanted, abs=0.3)
-
-
-def test_extreme_targets_stay_within_the_range() -> None:
-    y = np.linspace(0, 1, 48, dtype=np.float32)[:, None, None]
-    result = rct(mild(1), np.broadcast_to(np.float32(y > 0.5), (48, 48, 3)).copy())
-    assert result.min() >= 0 and result.max() <= 1
+@pytest.mark.parametrize("name", METHODS)
+def test_equal_states_of_chance_give_equal_pictures(name, draw, soft) -> None:
+    once = moved(name, draw(1), draw(2), soft)
+    assert np.array_equal(once, moved(name, draw(1), draw(2), soft))
+    assert (name in RANDOM) != np.array_equal(once, moved(name, draw(1), draw(2), soft, seed=1))
