@@ -15,13 +15,15 @@ import av
 from faceswap.console import command, progress, warn
 from faceswap.detector.pairs import READERS, Seen, look, require_faces, untouched
 from faceswap.errors import UserError
-from faceswap.io.encode import NOTE, Timing, encode, find_pictures, find_timing
+from faceswap.io.choose import choose_film
+from faceswap.io.encode import NOTE, Pictures, encode
 from faceswap.io.ffmpeg import extract_command, ffmpeg_binary
 from faceswap.io.files import list_images
 from faceswap.io.flow import fetched_ahead, ordered_map
 from faceswap.io.images import DamagedImage, read_image
 from faceswap.io.pipes import Decoder
 from faceswap.io.timestamps import read_timestamps
+from faceswap.io.timing import Timing, find_pictures, find_timing
 from faceswap.io.video import Clip, probe
 from faceswap.types import Frame, Json, Points, Side
 from faceswap.workspace import Workspace
@@ -98,8 +100,9 @@ class FinishedClip:
             raise UserError("no untouched frame can be read", "", "extract dst again")
         with TemporaryDirectory(prefix="faceswap-") as folder:
             path, timing = Path(folder) / "untouched.mp4", replace(self.timing, frames=tuple(frames))
-            pictures = [self.frames[stem] for stem, _ in frames]
-            encode(path, pictures, timing, quality=self._crf, sound=False, note=_NOTE)
+            pictures = Pictures([self.frames[stem] for stem, _ in frames])
+            film = choose_film("h264", ffmpeg_binary(), quality=self._crf)
+            encode(path, pictures, timing, film, sound=False, note=_NOTE)
             yield path
 
     def _matched(self) -> Iterator[tuple[str, Frame]]:

@@ -5,24 +5,23 @@ import shutil
 import subprocess
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import ffmpeg
 
 from faceswap.errors import UserError
+from faceswap.io.codecs import Film
+from faceswap.io.sound import Sound
 from faceswap.io.video import Clip, Color
 
 # Ticks of the clock between us and ffmpeg; exact for milliseconds and 24, 25, 30, 30000/1001 frames/s.
 TICKS_HZ = 90_000
-AudioMode = Literal["copy", "aac"]
 
 # fps_mode and a free enc_time_base need 5.1; distributions still carry 4.4.
 _OLDEST = (5, 1)
 # Unlike swscale's defaults, these do not lose half a step of brightness or colour at each conversion.
 _EXACT = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
 _QUIET = ("-hide_banner", "-nostdin", "-loglevel", "error")
-# What an mp4 file may carry as it is (ISO/IEC 14496-12 registrations that players read).
-_MP4_AUDIO = {"aac", "mp3", "ac3", "eac3", "alac", "opus"}
 
 
 @lru_cache(maxsize=1)
@@ -76,63 +75,126 @@ def extract_command(clip: Clip, fps: float, deep: bool, binary: str) -> list[str
 
 def encode_command(
     target: Path,
+    film: Film,
     *,
     color: Color,
     sample_aspect: tuple[int, int],
-    quality: int,
     note: str,
-    sound: Clip | None,
+    sound: Sound | None,
     binary: str,
 ) -> list[str]:
-    """The process that reads timed RGB frames (NUT) from its standard input and writes an H.264 mp4.
+    """The process that reads timed RGB or RGBA frames (NUT) from its standard input and writes a film.
 
-    quality: x264's constant rate factor, 0 (lossless) to 51.
-    sound:   the clip whose first sound track is taken; both clocks start at that clip's own start.
-    note:    what the file says about itself (comment and description).
+    sound: the tracks taken along; both clocks start at their clip's own start.
+    note:  what the file says about itself (comment and description).
     """
-    span = "tv"
-    color = color if color.matrix else Color()
-    pictures = (
-        ffmpeg.input("pipe:", f="nut")
-        .video.filter("scale", out_color_matrix=_scale_name(color), out_range=span, flags=_EXACT)
-        .filter("format", "yuv420p")
-        .filter("setsar", f"{sample_aspect[0]}/{sample_aspect[1]}")
-        .filter(
-            "setparams",
-            range=span,
-            colorspace=color.matrix,
-            color_primaries=color.primaries,
-            color_trc=color.transfer,
-        )
-    )
-    streams = [pictures]
-    options: dict[str, object] = {}
+    pictures = _tagged(ffmpeg.input("pipe:", f="nut").video, film, color)
+    streams = [pictures.filter("setsar", f"{sample_aspect[0]}/{sample_aspect[1]}")]
+    if film.coder.device:
+        streams = [streams[0].filter("hwupload")]
+    options: dict[str, object] = {"metadata:g:0": f"comment={note}", "metadata:g:1": f"description={note}"}
     if sound is not None:
-        streams.append(ffmpeg.input(str(sound.path.resolve()), itsoffset=f"{-sound.origin_s:.6f}")["a:0"])
-        mode = audio_mode(sound)
-        options = {"acodec": mode} | ({"audio_bitrate": "192k"} if mode == "aac" else {})
+        streams.append(ffmpeg.input(str(sound.path.resolve()), itsoffset=f"{-sound.origin_s:.6f}")["a"])
+        options |= sound.options(target.suffix, 1)
+    if target.suffix in (".mp4", ".mov"):
+        options |= {"movflags": "+faststart", "video_track_timescale": TICKS_HZ}
     output = ffmpeg.output(
         *streams,
         str(target.resolve()),
-        f="mp4",
-        vcodec="libx264",
-        crf=quality,
-        pix_fmt="yuv420p",
+        vcodec=film.coder.name,
         fps_mode="passthrough",
         enc_time_base=f"1:{TICKS_HZ}",
-        video_track_timescale=TICKS_HZ,
-        movflags="+faststart",
         map_metadata="-1",
+        **film.options,
         **options,
-        **{"metadata:g:0": f"comment={note}", "metadata:g:1": f"description={note}"},
     )
     # Without copyts each input would be moved to start at zero, and the first frame's delay be lost.
-    return _compile(output.global_args("-copyts"), binary, overwrite=True)
+    return _compile(output.global_args("-copyts", *_device(film)), binary, overwrite=True)
 
 
-def audio_mode(clip: Clip) -> AudioMode:
-    """Whether the clip's sound can travel in an mp4 as it is, or is encoded again."""
-    return "copy" if clip.audio_codec in _MP4_AUDIO else "aac"
+def probe_command(film: Film, binary: str) -> list[str]:
+    """The process that encodes five small frames to nowhere, and so tells whether `film` can be encoded."""
+    source = ffmpeg.input("color=size=256x256:rate=25:duration=0.2", f="lavfi").video
+    pictures = _tagged(source, film, Color())
+    if film.coder.device:
+        pictures = pictures.filter("hwupload")
+    output = pictures.output("-", f="null", vcodec=film.coder.name, **film.options)
+    return _compile(output.global_args(*_device(film)), binary)
+
+
+def cut_command(
+    clip: Clip,
+    target: Path,
+    start_s: float,
+    end_s: float | None,
+    *,
+    quality: int,
+    sound: Sound | None,
+    binary: str,
+) -> list[str]:
+    """The process that encodes what `clip` shows from start_s until before end_s, its clock then at zero.
+
+    Layout of pixels, colour tags, picture shape and what the file says about itself stay as they are; RGB
+    becomes 4:4:4. It tells its progress on its standard output.
+    """
+    ends = {"ss": f"{start_s:.6f}"} | ({} if end_s is None else {"to": f"{end_s:.6f}"})
+    source = ffmpeg.input(str(clip.path.resolve()), **ends)
+    pictures = source[str(clip.stream)]
+    if not clip.color.matrix:
+        deep = "yuv444p10le" if clip.bit_depth > 8 else "yuv444p"
+        pictures = _converted(pictures, deep, "tv", clip.color.model_copy(update={"matrix": Color().matrix}))
+    if clip.width % 2 or clip.height % 2:
+        pictures = pictures.filter("pad", "ceil(iw/2)*2", "ceil(ih/2)*2")
+    streams = [pictures, *(source[f"a:{track.index}"] for track in (sound.tracks if sound else ()))]
+    # Copied packets begin with the part too, not at the key frame before it.
+    options = sound.options(target.suffix, 0) | {"copypriorss:a": 0} if sound else {}
+    if target.suffix in (".mp4", ".mov"):
+        options |= {"movflags": "+faststart", "video_track_timescale": TICKS_HZ}
+    output = ffmpeg.output(
+        *streams, str(target.resolve()), vcodec="libx264", crf=quality, fps_mode="passthrough",
+        enc_time_base=f"1:{TICKS_HZ}", map_chapters="-1", map_metadata="0", **options,
+    )  # fmt: skip
+    return _compile(output.global_args("-progress", "pipe:1", "-stats_period", "0.2"), binary, overwrite=True)
+
+
+def denoise_command(factor: float, deep: bool, binary: str) -> list[str]:
+    """The process that takes RGB frames (NUT) and gives them back denoised, at the strengths of DFL (§12)."""
+    full = Color(full_range=True)
+    pictures = _converted(ffmpeg.input("pipe:", f="nut").video, "yuv444p16le", "pc", full)
+    pictures = pictures.filter("hqdn3d", factor, factor, 5, 5)
+    pictures = pictures.filter("scale", in_color_matrix=full.matrix, in_range="pc", flags=_EXACT)
+    return _compile(
+        pictures.filter("format", "rgb48le" if deep else "rgb24").output(
+            "pipe:", f="nut", vcodec="rawvideo", fps_mode="passthrough", enc_time_base=f"1:{TICKS_HZ}"
+        ),
+        binary,
+    )
+
+
+def _device(film: Film) -> list[str]:
+    return [word for name, value in (film.coder.device or {}).items() for word in (f"-{name}", str(value))]
+
+
+def _tagged(pictures: Any, film: Film, color: Color) -> Any:
+    """RGB as the layout of `film`, tagged with the clip's colours."""
+    if film.codec.rgb:
+        return _tags(pictures.filter("format", film.layout), "pc", "gbr", color)
+    # A clip that holds RGB itself tells no matrix.
+    color = color if color.matrix else color.model_copy(update={"matrix": Color().matrix})
+    span = "pc" if color.full_range and not film.codec.limited else "tv"
+    return _converted(pictures, film.layout, span, color)
+
+
+def _converted(pictures: Any, layout: str, span: str, color: Color) -> Any:
+    """RGB as YUV by the very matrix and range that it is then tagged with."""
+    matrix = _scale_name(color)
+    pictures = pictures.filter("scale", out_color_matrix=matrix, out_range=span, flags=_EXACT)
+    return _tags(pictures.filter("format", layout), span, color.matrix, color)
+
+
+def _tags(pictures: Any, span: str, matrix: str, color: Color) -> Any:
+    tags = {"color_primaries": color.primaries, "color_trc": color.transfer}
+    return pictures.filter("setparams", range=span, colorspace=matrix, **tags)
 
 
 def _scale_name(color: Color) -> str:

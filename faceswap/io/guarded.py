@@ -81,7 +81,7 @@ class Guarded(Process):
     def __init__(self, path: Path, limits: Limits) -> None:
         self._limits, self._left_s, self._late = limits, limits.decode_s, False
         words = [str(path.resolve()), ffmpeg_binary(), json.dumps(asdict(limits))]
-        super().__init__([sys.executable, "-m", __name__, *words], feed=False)
+        super().__init__([sys.executable, "-m", __name__, *words], read=True)
 
     def __enter__(self) -> Self:
         try:

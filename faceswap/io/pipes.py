@@ -23,18 +23,20 @@ from faceswap.types import Frame
 
 # One call from libav into Python for each MiB instead of for each 32 KiB.
 _BUFFER_BYTES = 1 << 20
+# (bytes a value, channels) -> ffmpeg's name.
+_LAYOUTS = {(1, 3): "rgb24", (1, 4): "rgba", (2, 3): "rgb48le", (2, 4): "rgba64le"}
 
 
 class Process:
     """A running ffmpeg that ends with the `with` block, whatever happens in it."""
 
-    def __init__(self, command: list[str], *, feed: bool) -> None:
+    def __init__(self, command: list[str], *, feed: bool = False, read: bool = False) -> None:
         # A file, not a pipe: nobody has to empty it while frames flow.
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL if feed else subprocess.PIPE,
+            stdout=subprocess.PIPE if read else subprocess.DEVNULL,
             stderr=self._log,
             # Ctrl-C reaches us alone; we end ffmpeg when what is under way is whole.
             start_new_session=True,
@@ -64,28 +66,12 @@ class Decoder(Process):
     """An ffmpeg process that writes frames, made by `extract_command`."""
 
     def __init__(self, command: list[str]) -> None:
-        super().__init__(command, feed=False)
+        super().__init__(command, read=True)
 
     def frames(self) -> Iterator[tuple[float, Frame]]:
         """Yield (seconds on ffmpeg's clock, (H, W, 3) RGB uint8 or uint16) until the stream ends."""
         assert self._process.stdout is not None
-        try:
-            container = av.open(self._process.stdout, "r", format="nut", buffer_size=_BUFFER_BYTES)
-        except (av.error.InvalidDataError, av.error.EOFError):
-            return
-        with container:
-            stream = container.streams.video[0]
-            dtype = np.uint16 if stream.format.name.startswith("rgb48") else np.uint8
-            shape = (stream.height, stream.width, 3)
-            for packet in container.demux(stream):
-                if packet.size == 0 or packet.pts is None:
-                    continue
-                if packet.size != np.prod(shape) * np.dtype(dtype).itemsize:
-                    raise UserError(
-                        "the clip changes its picture size", f"after {shape}", "cut it there first"
-                    )
-                frame = cast(Frame, np.frombuffer(memoryview(packet), dtype).reshape(shape))
-                yield float(packet.pts * packet.time_base), frame
+        yield from _demux(self._process.stdout)
 
 
 class Encoder(Process):
@@ -95,37 +81,90 @@ class Encoder(Process):
         super().__init__(command, feed=True)
 
     def feed(self, frames: Iterable[tuple[float, Frame]], fps: float) -> None:
-        """Give it at least one (seconds, (H, W, 3) RGB uint8), all of one size; returns when it has them.
+        """Give it at least one (seconds, frame), all of one size and depth; returns when it has them.
 
+        A frame is (H, W, 3) RGB or (H, W, 4) with alpha, uint8 or uint16.
         fps is no clock: it only says how long the last frame is shown.
         """
+        assert self._process.stdin is not None
         with ThreadPoolExecutor(1) as pool:
             # In a thread, because PyAV swallows a Ctrl-C that arrives inside its write callback.
-            feeding = pool.submit(self._mux, frames, fps)
+            feeding = pool.submit(_mux, self._process.stdin, frames, fps)
             try:
                 feeding.result()
             except BaseException:
                 self.kill()
                 raise
 
-    def _mux(self, frames: Iterable[tuple[float, Frame]], fps: float) -> None:
-        pipe = self._process.stdin
-        assert pipe is not None
-        timed = iter(frames)
-        first = next(timed)
-        # When ffmpeg dies its own words explain more than our broken pipe.
-        with (
-            suppress(BrokenPipeError),
-            pipe,
-            av.open(pipe, "w", format="nut", buffer_size=_BUFFER_BYTES) as out,
-        ):
-            stream = out.add_stream("rawvideo", rate=Fraction(fps).limit_denominator(1001))
-            stream.height, stream.width = first[1].shape[:2]
-            stream.pix_fmt = "rgb24"
-            stream.time_base = stream.codec_context.time_base = Fraction(1, TICKS_HZ)
-            for time_s, frame in chain([first], timed):
-                packet = av.Packet(frame.tobytes())
-                packet.stream, packet.time_base = stream, stream.time_base
-                packet.pts = packet.dts = round(time_s * TICKS_HZ)
-                packet.is_keyframe = True
-                out.mux(packet)
+
+class Filter(Process):
+    """An ffmpeg process that takes frames and writes them changed, made by `denoise_command`."""
+
+    def __init__(self, command: list[str]) -> None:
+        super().__init__(command, feed=True, read=True)
+
+    def frames(self, frames: Iterable[tuple[float, Frame]], fps: float) -> Iterator[Frame]:
+        """Yield a frame for each of `frames`, which a thread gives it meanwhile; see `Encoder.feed`."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        with ThreadPoolExecutor(1) as pool:
+            feeding = pool.submit(_mux, self._process.stdin, frames, fps)
+            try:
+                yield from (frame for _, frame in _demux(self._process.stdout))
+                feeding.result()
+            except BaseException:
+                self.kill()
+                raise
+
+
+class Transcoder(Process):
+    """An ffmpeg process from file to file that tells how far it is, made by `cut_command`."""
+
+    def __init__(self, command: list[str]) -> None:
+        super().__init__(command, read=True)
+
+    def counts(self) -> Iterator[int]:
+        """Yield the number of frames encoded so far, now and then, until it ends."""
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            name, _, value = line.decode("ascii", "replace").partition("=")
+            if name == "frame":
+                yield int(value)
+
+
+def _demux(pipe: IO[bytes]) -> Iterator[tuple[float, Frame]]:
+    try:
+        container = av.open(pipe, "r", format="nut", buffer_size=_BUFFER_BYTES)
+    except (av.error.InvalidDataError, av.error.EOFError):
+        return
+    with container:
+        stream = container.streams.video[0]
+        dtype = np.uint16 if stream.format.name.startswith("rgb48") else np.uint8
+        shape = (stream.height, stream.width, 3)
+        for packet in container.demux(stream):
+            if packet.size == 0 or packet.pts is None:
+                continue
+            if packet.size != np.prod(shape) * np.dtype(dtype).itemsize:
+                raise UserError("the clip changes its picture size", f"after {shape}", "cut it there first")
+            frame = cast(Frame, np.frombuffer(memoryview(packet), dtype).reshape(shape))
+            yield float(packet.pts * packet.time_base), frame
+
+
+def _mux(pipe: IO[bytes], frames: Iterable[tuple[float, Frame]], fps: float) -> None:
+    timed = iter(frames)
+    first = next(timed)
+    # When ffmpeg dies its own words explain more than our broken pipe.
+    with (
+        suppress(BrokenPipeError),
+        pipe,
+        av.open(pipe, "w", format="nut", buffer_size=_BUFFER_BYTES) as out,
+    ):
+        stream = out.add_stream("rawvideo", rate=Fraction(fps).limit_denominator(1001))
+        stream.height, stream.width = first[1].shape[:2]
+        stream.pix_fmt = _LAYOUTS[first[1].dtype.itemsize, first[1].shape[2]]
+        stream.time_base = stream.codec_context.time_base = Fraction(1, TICKS_HZ)
+        for time_s, frame in chain([first], timed):
+            packet = av.Packet(frame.tobytes())
+            packet.stream, packet.time_base = stream, stream.time_base
+            packet.pts = packet.dts = round(time_s * TICKS_HZ)
+            packet.is_keyframe = True
+            out.mux(packet)

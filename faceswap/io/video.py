@@ -59,6 +59,13 @@ class Color(Record):
     transfer: str = "bt709"
     full_range: bool = False
 
+    @property
+    def code_points(self) -> tuple[int, int]:
+        """The numbers of primaries and transfer in ITU-T H.273."""
+        tables = ((_PRIMARIES, self.primaries), (_TRANSFER, self.transfer))
+        primaries, transfer = (next(code for code in names if names[code] == name) for names, name in tables)
+        return primaries, transfer
+
 
 class Clip(Record):
     """The facts of one clip. Sizes are as shown, after rotation; times are on the container's clock.

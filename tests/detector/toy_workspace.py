@@ -11,8 +11,11 @@ from faceswap.faces.landmarks import hull_mask
 from faceswap.faces.warp import cut_crop
 from faceswap.faceset.metadata import FaceMeta
 from faceswap.faceset.store import write_face
-from faceswap.io.encode import NOTE, Timing, encode
+from faceswap.io.choose import choose_film
+from faceswap.io.encode import NOTE, Pictures, encode
+from faceswap.io.ffmpeg import ffmpeg_binary
 from faceswap.io.images import write_image, write_mask
+from faceswap.io.timing import Timing
 from faceswap.types import FaceType, Points, Side
 from faceswap.workspace import Workspace
 from tests.detector.conftest import actor_frames
@@ -51,4 +54,5 @@ def encode_folder(folder: Path, target: Path, quality: int = 16, note: str = NOT
     """The pictures of a folder as stages.encode would write them."""
     pictures = sorted(folder.glob("*.png"))
     frames = tuple((path.stem, index / fps) for index, path in enumerate(pictures))
-    encode(target, pictures, Timing(frames, fps, None), quality=quality, sound=False, note=note)
+    film = choose_film("h264", ffmpeg_binary(), quality=quality)
+    encode(target, Pictures(pictures), Timing(frames, fps, None), film, sound=False, note=note)

@@ -1,8 +1,11 @@
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from faceswap.io.ffmpeg import audio_mode, encode_command, extract_command, ffmpeg_binary, is_usable
+from faceswap.io.choose import choose_film
+from faceswap.io.ffmpeg import encode_command, extract_command, ffmpeg_binary, is_usable
+from faceswap.io.sound import Sound, Track
 from faceswap.io.video import Clip, Color
 
 EXACT = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
@@ -49,53 +52,58 @@ def test_deep_full_range_and_rgb_clips_are_read_as_what_they_are():
     assert extract_command(clip(color=Color(matrix="")), 0, False, "ffmpeg")[4] == "[0:0]format=rgb24[s0]"
 
 
-def result(sound):
+def result(sound, name="h264", suffix="mp4"):
     color = Color(matrix="smpte170m", primaries="smpte170m", transfer="smpte170m")
+    film = choose_film(name, ffmpeg_binary(), quality=18)
     return encode_command(
-        Path("/w/result.mp4"), color=color, sample_aspect=(15, 16), quality=18, note="Synthetic", sound=sound,
+        Path(f"/w/result.{suffix}"), film, color=color, sample_aspect=(15, 16), note="Synthetic", sound=sound,
         binary="ffmpeg",
     )  # fmt: skip
 
 
 PICTURES = (
-    f"scale=flags={EXACT}:out_color_matrix=smpte170m:out_range=tv[s0];[s0]format=yuv420p[s1];"
-    "[s1]setsar=15/16[s2];"
-    "[s2]setparams=color_primaries=smpte170m:color_trc=smpte170m:colorspace=smpte170m:range=tv[s3]"
+    f"[0:v]scale=flags={EXACT}:out_color_matrix=smpte170m:out_range=tv[s0];[s0]format=yuv420p[s1];"
+    "[s1]setparams=color_primaries=smpte170m:color_trc=smpte170m:colorspace=smpte170m:range=tv[s2];"
+    "[s2]setsar=15/16[s3]"
 )
-VIDEO = [
-    "-crf", "18", "-enc_time_base", "1:90000", "-fps_mode", "passthrough", "-map_metadata", "-1",
-    "-metadata:g:0", "comment=Synthetic", "-metadata:g:1", "description=Synthetic",
-    "-movflags", "+faststart", "-pix_fmt", "yuv420p", "-vcodec", "libx264", "-video_track_timescale", "90000",
-    "/w/result.mp4", "-copyts", *QUIET, "-y",
-]  # fmt: skip
+MARK = ["-metadata:g:0", "comment=Synthetic", "-metadata:g:1", "description=Synthetic"]
+MP4 = ["-movflags", "+faststart"]
+H264 = ["-vcodec", "libx264", "-video_track_timescale", "90000", "/w/result.mp4", "-copyts", *QUIET, "-y"]
+TIMES = ["-enc_time_base", "1:90000", "-fps_mode", "passthrough", "-map_metadata", "-1"]
 
 
 def test_a_silent_result_is_h264_with_the_clips_colours_shape_and_the_mark():
     assert result(None) == [
-        "ffmpeg", "-f", "nut", "-i", "pipe:", "-filter_complex", f"[0:v]{PICTURES}", "-map", "[s3]",
-        "-f", "mp4", *VIDEO,
+        "ffmpeg", "-f", "nut", "-i", "pipe:", "-filter_complex", PICTURES, "-map", "[s3]",
+        "-crf", "18", *TIMES, *MARK, *MP4, *H264,
     ]  # fmt: skip
 
 
-def test_sound_that_mp4_carries_is_copied_from_the_clips_own_start():
-    assert result(clip(audio_codec="aac", origin_s=1.4)) == [
-        "ffmpeg", "-f", "nut", "-i", "pipe:", "-itsoffset", "-1.400000", "-i", "/clips/it's 🙂.mp4",
-        "-filter_complex", f"[0:v]{PICTURES}", "-map", "[s3]", "-map", "1:a:0", "-f", "mp4",
-        "-acodec", "copy", *VIDEO,
-    ]  # fmt: skip
-
-
-def test_other_sound_becomes_aac():
-    command = result(clip(audio_codec="pcm_s16le"))
-    at = command.index("-acodec")
-    assert command[at + 1] == "aac" and command[command.index("-b:a") + 1] == "192k"
+def test_every_sound_track_travels_from_the_clips_own_start_and_keeps_its_names():
+    tracks = (Track("aac", 2, "eng", "Dialogue", 0), Track("flac", 6, "", "", 1))
+    command = result(Sound(Path("/clips/a.mkv"), 1.4, tracks))
+    assert command[5:9] == ["-itsoffset", "-1.400000", "-i", "/clips/a.mkv"]
+    after = dict(pairwise(command))
+    assert after["-c:a:0"] == "copy" and (after["-c:a:1"], after["-b:a:1"]) == ("aac", "576k")
+    assert after["-map_metadata:s:a:0"] == "1:s:a:0" and after["-map_metadata:s:a:1"] == "1:s:a:1"
+    assert "1:a" in command and after["-map_metadata"] == "-1"
 
 
 @pytest.mark.parametrize(
-    ("codec", "mode"), [("aac", "copy"), ("mp3", "copy"), ("vorbis", "aac"), ("flac", "aac")]
-)
-def test_the_container_decides_what_is_copied(codec, mode):
-    assert audio_mode(clip(audio_codec=codec)) == mode
+    ("codec", "suffix", "becomes"),
+    [
+        ("aac", ".mp4", "copy"), ("vorbis", ".mp4", "aac"), ("flac", ".mp4", "aac"),
+        ("pcm_s16le", ".mov", "copy"), ("opus", ".mov", "pcm_s24le"),
+        ("vorbis", ".mkv", "copy"), ("flac", ".mkv", "copy"), ("adpcm_ima_qt", ".mkv", "pcm_s24le"),
+    ],
+)  # fmt: skip
+def test_the_container_decides_what_is_copied(codec, suffix, becomes):
+    assert Track(codec, 2).becomes(suffix) == becomes
+
+
+def test_a_film_in_rgb_is_not_converted_but_tagged():
+    graph = result(None, "h264-rgb", "mkv")[6]
+    assert graph.startswith("[0:v]format=rgb24[s0];[s0]setparams=") and "colorspace=gbr:range=pc" in graph
 
 
 @pytest.mark.parametrize(
