@@ -1,10 +1,12 @@
 """5 align_dst: find the faces in the frames of the destination and cut them out, aligned
 
-    python -m stages.align_dst --workspace DIR
+    python -m stages.align_dst --workspace DIR [--smooth]
 
 Reads data_dst/, writes data_dst/aligned/: one crop a face, which carries where it came from.
 Faces whose crops you delete there are left alone in the result. Stopped, the
 same command continues. Frames without a face are listed at the end and in align_report.json.
+--smooth steadies the landmarks of each face along time, without lag, and says by how much; it can be
+given later and taken back with --no-smooth.
 """
 
 from faceswap.config import run_stage

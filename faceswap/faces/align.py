@@ -13,6 +13,7 @@ from faceswap.faces.alignlog import AlignLog
 from faceswap.faces.analysis import Analyst
 from faceswap.faces.extract import CropStyle, align_frames
 from faceswap.faces.packs import BUNDLED, load_pack
+from faceswap.faces.steady import steady
 from faceswap.faceset.store import Faceset
 from faceswap.io.files import free_folder, list_images, read_json, write_json
 from faceswap.runtime import DeviceName
@@ -36,6 +37,9 @@ class AlignSettings(StageSettings):
     quality: int = option(95, "of jpg crops", ge=1, le=100)
     debug_images: bool = option(False, "write frames with landmarks and crops drawn in, beside the faceset")
     device: DeviceName = option("auto", "where the pack runs")
+    smooth: bool | None = option(
+        None, "smooth landmarks along time without lag, --no-smooth takes it back; by default as it was"
+    )
     workers: int = option(0, "frames worked on at a time; 0 is one a core", ge=0, le=128)
     again: bool = option(False, "move faces that are there to a trash folder and start anew")
 
@@ -50,9 +54,9 @@ def align(cfg: AlignSettings, side: Side) -> None:
     _settle(cfg, side, frames)
     log = AlignLog(aligned)
     todo = log.pending(frames)
+    # Every worker is a thread of its own; OpenCV's threads on top would only fight for the cores.
+    cv2.setNumThreads(1)
     if todo:
-        # Every worker is a thread of its own; OpenCV's threads on top would only fight for the cores.
-        cv2.setNumThreads(1)
         pack = load_pack(cfg.face_models, cfg.device)
         aligned.mkdir(parents=True, exist_ok=True)
         cfg.model_copy(update={"again": False}).save(aligned / f"align_{side}.json")
@@ -61,6 +65,13 @@ def align(cfg: AlignSettings, side: Side) -> None:
         say(f"all {len(frames)} frames are aligned already (--again starts anew)")
     write_json(aligned / REPORT_NAME, log.summary())
     _tell(cfg, side, log.summary())
+    # Opening writes the index, from which metadata stripped by other programs can be restored.
+    faceset = Faceset.open(aligned)
+    steadiness = steady(faceset, frames, cfg.smooth, cfg.quality, _workers(cfg))
+    write_json(aligned / REPORT_NAME, log.summary() | steadiness)
+    say(f"{len(faceset.faces)} crops in {aligned}")
+    following = "align_dst" if side is Side.SRC else "train"
+    say(f"next: {command(f'stages.{following}', '--workspace', cfg.workspace)}")
 
 
 def _frames(cfg: AlignSettings, side: Side) -> list[Path]:
@@ -118,8 +129,7 @@ def _work(
 ) -> None:
     style = CropStyle(side, cfg.face_type, cfg.size_px, f".{cfg.format}", cfg.quality)
     debug = cfg.place.aligned_debug(side) if cfg.debug_images else None
-    workers = cfg.workers or os.cpu_count() or 1
-    results = align_frames(todo, cfg.place.aligned(side), analyst, style, workers, debug)
+    results = align_frames(todo, cfg.place.aligned(side), analyst, style, _workers(cfg), debug)
     faces = 0
     with progress_bar(f"align {side}", "frames", total, initial=total - len(todo)) as bar:
         for result in results:
@@ -127,6 +137,10 @@ def _work(
             faces += result.faces
             bar.set_postfix_str(f"{faces} faces", refresh=False)
             bar.update()
+
+
+def _workers(cfg: AlignSettings) -> int:
+    return cfg.workers or os.cpu_count() or 1
 
 
 def _tell(cfg: AlignSettings, side: Side, summary: Json) -> None:
@@ -144,11 +158,6 @@ def _tell(cfg: AlignSettings, side: Side, summary: Json) -> None:
     if not summary["faces"]:
         hint = f"look at the frames, lower --min-face-px {cfg.min_face_px}, or try --face-models buffalo_l"
         raise UserError(f"no face was found in any of {summary['frames']} frames", "", hint)
-    # Opening writes the index, from which metadata stripped by other programs can be restored.
-    left = len(Faceset.open(aligned).faces)
-    say(f"{left} crops in {aligned}")
-    following = "align_dst" if side is Side.SRC else "train"
-    say(f"next: {command(f'stages.{following}', '--workspace', cfg.workspace)}")
 
 
 def _some(names: list[str]) -> str:
