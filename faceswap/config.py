@@ -5,7 +5,7 @@ Order of strength: default < `--preset NAME` < `--config FILE` < flag. pydantic-
 
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias, TypeVar
 
@@ -87,9 +87,9 @@ class StageSettings(BaseSettings):
                 "this command line cannot be read", str(error), "type --help for all flags"
             ) from None
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, without: Collection[str] = ()) -> None:
         """Write the resolved settings, to be replayed with `--config`; the workspace itself is left out."""
-        values = self.model_dump(mode="json", exclude={"workspace"})
+        values = self.model_dump(mode="json", exclude={"workspace", *without})
         write_json(path, {"stage": _stage_name(type(self)), "version": __version__, "settings": values})
 
 

@@ -1,22 +1,28 @@
 """7 merge: lay the swapped face over every frame of the destination
 
     python -m stages.merge --workspace DIR --model NAME
+    python -m stages.merge --workspace DIR --model NAME --interactive
 
 Reads data_dst/, data_dst/aligned/ (only faces that are there are swapped) and model/NAME/, writes
 data_dst/merged/ and data_dst/merged_mask/. Frames without a face are passed on as they are.
-Stopped, the same command continues; --again replaces frames that were made another way.
+--interactive opens a window, whose session (model/NAME/merge_session.json) is kept at every step; without
+it the same session is replayed, to the same pixels. Stopped, the same command continues; --again replaces
+frames that were made another way.
 """
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from faceswap.config import StageSettings, option, run_stage
 from faceswap.console import command, say, warn
 from faceswap.errors import UserError
 from faceswap.faceset.store import Faceset
-from faceswap.merge.plan import fingerprint, plan
+from faceswap.merge.looks import Looks
+from faceswap.merge.plan import Cast, Task, plan
 from faceswap.merge.record import Record
-from faceswap.merge.run import Summary, merge
+from faceswap.merge.run import Merger, Summary, merge
+from faceswap.merge.session import NAME, Clip, Session
 from faceswap.merge.settings import MergeSettings
 from faceswap.runtime import DeviceName, Precision, choose_device, choose_dtype
 from faceswap.types import Side
@@ -24,53 +30,112 @@ from faceswap.types import Side
 if TYPE_CHECKING:
     from faceswap.merge.predict import Predictor
 
+_LOOK = frozenset(MergeSettings.model_fields)
+
 
 class Settings(StageSettings, MergeSettings):
     model: str | None = option(None, "name of the model; the only one if there is one")
+    interactive: bool = option(False, "open the window; settings below are what a new session begins with")
+    session: Literal["resume", "new", "adopt", "ignore"] = option(
+        "resume",
+        "what to do with a session that is there: go on, begin another and keep the old file, take it over "
+        "for other frames, or merge by the settings below alone",
+    )
     device: DeviceName = option("auto", "where the model runs")
     precision: Precision = option("auto", "arithmetic of the model; auto is bf16 where the device has it")
-    batch_size: int = option(8, "faces swapped at a time", ge=1, le=256)
+    batch_size: int = option(0, "faces swapped at a time; 0 is 4 on a processor, 16 on a GPU", ge=0, le=256)
     workers: int = option(0, "frames composited at a time; 0 is one a core", ge=0, le=128)
     again: bool = option(False, "replace frames made with other settings, model or faces")
 
     def look(self) -> MergeSettings:
         """The part that decides what the pixels are."""
-        return MergeSettings(**self.model_dump(include=set(MergeSettings.model_fields)))
+        return MergeSettings(**self.model_dump(include=set(_LOOK)))
 
 
 def main(cfg: Settings) -> None:
     place = cfg.place
     run = place.model(cfg.model)
     faceset = Faceset.open(place.aligned(Side.DST))
+    cast = Cast.of(place.frames(Side.DST), faceset)
+    session = find_session(cfg, run / NAME, cast)
     # torch takes seconds to import; what is missing should be said at once.
     from faceswap.merge.predict import load_predictor
 
     device = choose_device(cfg.device)
     predictor = load_predictor(run, device, choose_dtype(cfg.precision, device))
-    describe(predictor, faceset, cfg)
-    tasks = plan(place.frames(Side.DST), faceset, predictor.identity, cfg.look())
-    crowded = sum(len(task.faces) > 1 for task in tasks)
-    if crowded:
-        say(f"{crowded} frames hold several faces; each is swapped")
-    record = Record(place.merged, place.merged_mask, fingerprint(predictor.identity, cfg.look()))
-    todo = record.begin(tasks, cfg.again)
+    record = Record(place.merged, place.merged_mask)
+    batch_size = cfg.batch_size or (4 if device.type == "cpu" else 16)
+    merger = Merger(record, predictor, batch_size, cfg.workers or os.cpu_count() or 1)
+    if cfg.interactive and session:
+        from faceswap.gui.merge import edit
+
+        edit(session, cast, merger, predictor.identity)
+        tell_what_is_left(cfg, plan(cast, predictor.identity, session.looks), record)
+        return
+    tasks = plan(cast, predictor.identity, session.looks if session else Looks(cfg.look()))
+    describe(predictor, faceset, tasks, session)
+    todo = record.begin(tasks, "all" if cfg.again else "own" if session else "none")
+    keep_settings(cfg, session)
+    already = len(tasks) - len(todo)
+    report(merge(todo, merger, already=already), already, cfg)
+
+
+def find_session(cfg: Settings, path: Path, cast: Cast) -> Session | None:
+    """The session to go on with, replay or begin; None where there is none to replay."""
+    if not cfg.interactive and (cfg.session == "ignore" or not path.is_file()):
+        return None
+    if cfg.session == "ignore":
+        raise UserError(
+            "the window keeps a session", "--session ignore", "leave it out, or type --session new"
+        )
+    given = sorted(_LOOK & cfg.model_fields_set)
+    if given and path.is_file() and cfg.session != "new":
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise UserError(
+            f"there is a merge session, {path}, and it has settings of its own",
+            f"{flags} given as well",
+            "leave them out to use the session, add --session new to begin another with them, "
+            "or --session ignore to merge by them alone",
+        )
+    if cfg.session == "new" and not cfg.interactive:
+        raise UserError("a new session is made in the window", "", "add --interactive, or --session ignore")
+    return Session.open(path, Clip.of(cast.frames), cfg.look(), cfg.session)
+
+
+def keep_settings(cfg: Settings, session: Session | None) -> None:
+    """Write what replays this merge beside its frames; a session has the look, and replays it alone."""
     # Replaying a look should not replay the permission to replace files.
-    cfg.model_copy(update={"again": False}).save(place.merged / "merge.json")
-    already, workers = len(tasks) - len(todo), cfg.workers or os.cpu_count() or 1
-    summary = merge(
-        todo, record, predictor, cfg.look(), batch_size=cfg.batch_size, workers=workers, already=already
-    )
-    report(summary, already, cfg)
+    cfg.model_copy(update={"again": False}).save(cfg.place.merged / "merge.json", _LOOK if session else ())
 
 
-def describe(predictor: "Predictor", faceset: Faceset, cfg: Settings) -> None:
+def describe(predictor: "Predictor", faceset: Faceset, tasks: list[Task], session: Session | None) -> None:
     model = predictor.identity.partition(",")[0]
-    say(f"model {model}: {predictor.face_type} faces of {predictor.resolution} px, mask {cfg.mask_mode}")
+    masks = sorted({task.settings.mask_mode for task in tasks})
+    say(f"model {model}: {predictor.face_type} faces of {predictor.resolution} px, mask {', '.join(masks)}")
     types = {face.meta.face_type for face in faceset.faces} - {predictor.face_type}
     if types:
         # The crops themselves are not read, so any face type serves.
         found = f"data_dst/aligned holds {', '.join(sorted(types))} faces"
         say(f"{found}; {predictor.face_type} crops are cut from the frames by their landmarks")
+    segmented = [mask for mask in masks if "xseg" in mask]
+    if segmented:
+        raise UserError(
+            f"mask mode {segmented[0]} needs a mask network", "there is none", "choose one without xseg"
+        )
+    if session:
+        keys = len(session.looks.frames())
+        say(f"replaying {session.path.name}: settings change at {keys} frames")
+    crowded = sum(len(task.faces) > 1 for task in tasks)
+    if crowded:
+        say(f"{crowded} frames hold several faces; each is swapped")
+
+
+def tell_what_is_left(cfg: Settings, tasks: list[Task], record: Record) -> None:
+    left = sum(not record.is_done(task) for task in tasks)
+    say(f"{len(tasks) - left} of {len(tasks)} frames are merged as the session says")
+    model = ["--model", cfg.model] if left and cfg.model else []
+    following = "stages.merge" if left else "stages.encode"
+    say(f"next: {command(following, '--workspace', cfg.workspace, *model)}")
 
 
 def report(summary: Summary, already: int, cfg: Settings) -> None:

@@ -20,7 +20,7 @@ from faceswap.io import checkpoint
 from faceswap.io.files import read_json
 from faceswap.io.images import DamagedImage, read_image
 from faceswap.merge.predict import Predictor, predictor_of
-from faceswap.merge.run import lay_faces
+from faceswap.merge.render import Subject, render
 from faceswap.merge.settings import MergeSettings
 from faceswap.merge.warp import crop_face
 from faceswap.types import Points
@@ -86,7 +86,9 @@ def merged_look(path: Path) -> MergeSettings:
         return MergeSettings()
     saved = read_json(path)
     try:
-        known = {name: saved["settings"][name] for name in MergeSettings.model_fields}
+        known = {
+            name: saved["settings"][name] for name in MergeSettings.model_fields.keys() & saved["settings"]
+        }
         return MergeSettings(**known)
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} holds no settings of a merge", str(error), "merge again") from None
@@ -96,8 +98,9 @@ def _merged(shot: Shot, predictor: Predictor, look: MergeSettings) -> list[NDArr
     """The crops of a frame's faces after the swap."""
     frame = read_image(shot.file)
     crops = [crop_face(frame, where, predictor.resolution, predictor.face_type) for where in shot.faces]
-    lay_faces(frame, shot.faces, predictor(crops), predictor.face_type, look)
-    return [cut(frame, where) for where in shot.faces]
+    subjects = [Subject(where) for where in shot.faces]
+    merged, _ = render(frame, subjects, predictor(crops), predictor.face_type, look, predictor.resolution)
+    return [cut(merged, where) for where in shot.faces]
 
 
 def _scores(judge: Judge, crops: Iterable[NDArray[np.uint8]]) -> NDArray[np.float64]:

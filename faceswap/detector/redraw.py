@@ -16,7 +16,7 @@ from faceswap.faceset.store import read_face
 from faceswap.io.files import sha256
 from faceswap.io.images import as_uint8, write_image, write_mask
 from faceswap.merge.predict import Predictor
-from faceswap.merge.run import lay_faces
+from faceswap.merge.render import Subject, render
 from faceswap.merge.settings import MergeSettings
 from faceswap.merge.warp import crop_face
 
@@ -45,9 +45,10 @@ def redraw(
             for frame, where in zip(frames, points, strict=True)
         ]
         for item, frame, where, prediction in zip(group, frames, points, predictor(crops), strict=True):
-            made = frame.copy()
             look = draw_look(np.random.default_rng(int(item.sha256[:16], 16)))
-            mask = lay_faces(made, [where], [prediction], predictor.face_type, look)
+            made, mask = render(
+                frame, [Subject(where)], [prediction], predictor.face_type, look, predictor.resolution
+            )
             stem = f"fake/{manipulation}/{Path(item.file).stem}_{model}"
             (folder / stem).parent.mkdir(parents=True, exist_ok=True)
             write_image(folder / f"{stem}.png", made)

@@ -122,7 +122,7 @@ class KeptPairs(Pairs):
 
 
 class _Pool(NamedTuple):
-    """A collection: its people, who lends them a face, their stored fakes, and how often it is drawn, unscaled."""
+    """A collection: its people, who lends them faces, their stored fakes, how often it is drawn."""
 
     people: list[str]
     donors: list[str]

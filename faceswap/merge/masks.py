@@ -24,11 +24,17 @@ _DISC_PX = 4
 
 
 class Prediction(NamedTuple):
-    """A model's answer to one crop: face (R, R, 3) RGB, masks (R, R), all float32 in [0, 1]."""
+    """A model's answer to one crop: face (R, R, 3) RGB, masks (R, R), all float32 in [0, 1].
+
+    mask_prd, mask_dst: what the model calls face in the swap and in the frame; xseg_prd, xseg_dst: what
+    the mask segmenter does, None where there is none.
+    """
 
     face: Image
     mask_prd: Mask
     mask_dst: Mask
+    xseg_prd: Mask | None = None
+    xseg_dst: Mask | None = None
 
 
 def _hull(_prediction: Prediction, landmarks: Points) -> Mask:
@@ -38,20 +44,33 @@ def _hull(_prediction: Prediction, landmarks: Points) -> Mask:
     return np.asarray(cv2.resize(drawn, (MASK_PX, MASK_PX), interpolation=cv2.INTER_AREA), np.float32)
 
 
-# Each takes the prediction and the landmarks in a crop of MASK_PX.
-_CONTENT: dict[MaskMode, Callable[[Prediction, Points], Mask]] = {
+# The masks that a mode is made of, before they are multiplied or added as its name says.
+_PARTS: dict[str, Callable[[Prediction, Points], Mask | None]] = {
     "full": lambda _prediction, _landmarks: np.ones((MASK_PX, MASK_PX), np.float32),
     "dst": _hull,
     "learned-prd": lambda prediction, _landmarks: prediction.mask_prd,
     "learned-dst": lambda prediction, _landmarks: prediction.mask_dst,
-    "learned-prd*learned-dst": lambda prediction, _landmarks: prediction.mask_prd * prediction.mask_dst,
-    "learned-prd+learned-dst": lambda prediction, _landmarks: prediction.mask_prd + prediction.mask_dst,
+    "xseg-prd": lambda prediction, _landmarks: prediction.xseg_prd,
+    "xseg-dst": lambda prediction, _landmarks: prediction.xseg_dst,
 }
 
 
+def _combined(mode: MaskMode, prediction: Prediction, landmarks: Points) -> Mask:
+    masks = []
+    for name in mode.replace("+", "*").split("*"):
+        mask = _PARTS[name](prediction, landmarks)
+        if mask is None:
+            raise ValueError(f"mask mode {mode} needs the mask {name}, which this prediction lacks")
+        masks.append(mask)
+    return sum(masks[1:], masks[0]) if "+" in mode else math.prod(masks[1:], start=masks[0])
+
+
 def face_mask(mode: MaskMode, prediction: Prediction, landmarks: Points) -> Mask:
-    """The mask of `mode`, (MASK_PX, MASK_PX), before it is shaped; landmarks (68, 2) in such a crop."""
-    mask = _CONTENT[mode](prediction, landmarks)
+    """The mask of `mode`, (MASK_PX, MASK_PX), before it is shaped; landmarks (68, 2) in such a crop.
+
+    Raises ValueError naming the mode when it needs a segmenter's mask and there is none.
+    """
+    mask = _combined(mode, prediction, landmarks)
     if mask.shape[0] != MASK_PX:
         finer = mask.shape[0] < MASK_PX
         mask = cv2.resize(

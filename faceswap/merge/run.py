@@ -6,7 +6,7 @@ Threads do the image work, since OpenCV releases Python's lock; the model runs b
 
 import shutil
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -14,18 +14,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import cv2
-import numpy as np
 
 from faceswap.console import progress_bar
 from faceswap.io.files import atomic_path
 from faceswap.io.images import DamagedImage, read_image, write_image, write_mask
-from faceswap.merge.compose import compose
 from faceswap.merge.masks import Prediction
 from faceswap.merge.plan import Task
 from faceswap.merge.record import Record
-from faceswap.merge.settings import MergeSettings
+from faceswap.merge.render import is_untouched, render
 from faceswap.merge.warp import crop_face
-from faceswap.types import FaceType, Frame, Image, Mask, Points
+from faceswap.types import FaceType, Frame, Image
 
 
 class Swapper(Protocol):
@@ -52,34 +50,46 @@ class Summary:
         self.faces += len(task.faces)
 
 
+@dataclass(frozen=True)
+class Merger:
+    """What renders frames and where they go; `workers` frames are composited at a time."""
+
+    record: Record
+    predictor: Swapper
+    batch_size: int
+    workers: int
+
+
 def merge(
     todo: Sequence[Task],
-    record: Record,
-    predictor: Swapper,
-    settings: MergeSettings,
+    merger: Merger,
     *,
-    batch_size: int,
-    workers: int,
     already: int = 0,
+    finished: Callable[[Task], bool] = lambda _task: True,
 ) -> Summary:
-    """Write every task's picture and mask where `record` says, and note it there.
+    """Write every task's picture and mask where the record says, and note it there.
 
-    already: frames of the clip that need no work, for the progress bar. Frames that cannot be read are
-    listed in the summary. Stopped at any moment, no half-written file is left.
+    already: frames of the clip that need no work, for the progress bar. finished: told of every frame; False
+    ends the merge. Frames that cannot be read are listed in the summary. Stopped at any moment, no
+    half-written file is left.
     """
     # Parallel over frames; threads inside OpenCV would only compete with that.
     cv2.setNumThreads(1)
-    summary, face_type = Summary(), predictor.face_type
+    record, workers, predictor = merger.record, merger.workers, merger.predictor
+    summary, face_type, size = Summary(), predictor.face_type, predictor.resolution
     pool = ThreadPoolExecutor(workers)
     try:
-        read = _ahead(pool, ((_read, task, predictor.resolution, face_type) for task in todo), workers)
-        swapped = _swap(_intact(read, summary.damaged), predictor, batch_size)
-        laid = ((_finish, item, face_type, settings, record.outputs(item.task.stem)) for item in swapped)
+        read = _ahead(pool, ((_read, task, size, face_type) for task in todo), workers)
+        swapped = _swap(_intact(read, summary.damaged), predictor, merger.batch_size)
+        announced = _announced(swapped, record)
+        laid = ((_finish, item, face_type, size, record.outputs(item.task.stem)) for item in announced)
         with progress_bar("merge", "frames", already + len(todo), already) as bar:
             for task in _ahead(pool, laid, workers):
                 record.add(task)
                 summary.count(task)
                 bar.update()
+                if not finished(task):
+                    break
     finally:
         pool.shutdown(cancel_futures=True)
     return summary
@@ -111,7 +121,14 @@ def _read(task: Task, size_px: int, face_type: FaceType) -> _Item | DamagedImage
         frame = read_image(task.frame)
     except DamagedImage as damage:
         return damage
-    return _Item(task, frame, tuple(crop_face(frame, points, size_px, face_type) for points in task.faces))
+    crops = (crop_face(frame, face.landmarks, size_px, face_type) for face in task.faces)
+    return _Item(task, frame, tuple(crops))
+
+
+def _announced(items: Iterable[_Item], record: Record) -> Iterator[_Item]:
+    for item in items:
+        record.announce(item.task)
+        yield item
 
 
 def _intact(items: Iterable[_Item | DamagedImage], damaged: list[DamagedImage]) -> Iterator[_Item]:
@@ -139,38 +156,30 @@ def _swap(items: Iterable[_Item], predictor: Swapper, batch_size: int) -> Iterat
 def _predict(group: Sequence[_Item], predictor: Swapper, batch_size: int) -> Iterator[_Item]:
     crops = [crop for item in group for crop in item.crops]
     starts = range(0, len(crops), batch_size)
-    answers = iter([one for start in starts for one in predictor(crops[start : start + batch_size])])
+    answers = iter([one for start in starts for one in _full(predictor, crops, start, batch_size)])
     for item in group:
         yield replace(item, predictions=tuple(islice(answers, len(item.crops))))
 
 
-def _finish(item: _Item, face_type: FaceType, settings: MergeSettings, paths: tuple[Path, Path]) -> Task:
-    """Composite a frame and write it; the picture comes last, so that it is never without its mask."""
-    write_mask(paths[1], lay_faces(item.frame, item.task.faces, item.predictions, face_type, settings))
-    if not item.task.faces and item.task.frame.suffix.lower() == ".png":
-        with atomic_path(paths[0]) as temporary:
-            shutil.copyfile(item.task.frame, temporary)
-    else:
-        write_image(paths[0], item.frame)
-    return item.task
+def _full(predictor: Swapper, crops: Sequence[Image], start: int, batch_size: int) -> list[Prediction]:
+    """The answers to a batch, filled up where crops are few.
 
-
-def lay_faces(
-    frame: Frame,
-    faces: Sequence[Points],
-    predictions: Sequence[Prediction],
-    face_type: FaceType,
-    settings: MergeSettings,
-) -> Mask:
-    """Lay all swaps over `frame`, in place, one after the other; returns how much they cover, (H, W).
-
-    A later face sees the earlier ones. (DFL swaps each in the untouched frame and mixes the results,
-    which lets the original show through where two soft edges meet, dfl-facts §11.3.12.)
+    Libraries choose other kernels for other sizes, whose sums differ in the last bit: a frame that is merged
+    again on its own must come out as it does among others.
     """
-    mask = np.zeros(frame.shape[:2], np.float32)
-    for points, prediction in zip(faces, predictions, strict=True):
-        part = compose(frame, points, face_type, prediction, settings)
-        frame[part.rectangle.slices] = part.pixels
-        covered = mask[part.rectangle.slices]
-        covered += (1 - covered) * part.mask
-    return mask
+    batch = crops[start : start + batch_size]
+    filler = [batch[0]] * (batch_size - len(batch))
+    return predictor([*batch, *filler])[: len(batch)]
+
+
+def _finish(item: _Item, face_type: FaceType, resolution: int, paths: tuple[Path, Path]) -> Task:
+    """Render a frame and write it; the picture comes last, so that it is never without its mask."""
+    task = item.task
+    picture, mask = render(item.frame, task.faces, item.predictions, face_type, task.settings, resolution)
+    write_mask(paths[1], mask)
+    if is_untouched(task.faces, task.settings) and task.frame.suffix.lower() == ".png":
+        with atomic_path(paths[0]) as temporary:
+            shutil.copyfile(task.frame, temporary)
+    else:
+        write_image(paths[0], picture)
+    return task

@@ -31,9 +31,14 @@ class Rectangle(NamedTuple):
         return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
 
 
-def crop_face(frame: Frame, landmarks: Points, size_px: int, face_type: FaceType) -> Image:
-    """The face as the model sees it, (size_px, size_px, 3) float32 in [0, 1], black outside the frame."""
-    crop = cut_crop(frame, crop_transform(landmarks, size_px, face_type), size_px)
+def crop_face(
+    frame: Frame, landmarks: Points, size_px: int, face_type: FaceType, scale: float = 1.0
+) -> Image:
+    """The face as the model sees it, (size_px, size_px, 3) float32 in [0, 1], black outside the frame.
+
+    scale > 1 enlarges it within the crop, as in `placement`.
+    """
+    crop = cut_crop(frame, crop_transform(landmarks, size_px, face_type, scale), size_px)
     return crop * np.float32(1 / np.iinfo(frame.dtype).max)
 
 

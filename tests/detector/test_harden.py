@@ -22,7 +22,9 @@ from tests.detector.conftest import SPEC, actor_frames
 
 CPU, F32 = torch.device("cpu"), torch.float32
 FRAMES_N = 70
-FINE = Outcome({"sbi": 0.8, NEW: 0.6}, {"sbi": 0.79, NEW: 0.9}, {"set": 0.05, NEW: 0.0}, {"set": 0.06, NEW: 0.01})
+FINE = Outcome(
+    {"sbi": 0.8, NEW: 0.6}, {"sbi": 0.79, NEW: 0.9}, {"set": 0.05, NEW: 0.0}, {"set": 0.06, NEW: 0.01}
+)
 
 
 @pytest.fixture(scope="module")

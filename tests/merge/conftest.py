@@ -6,24 +6,17 @@ import cv2
 import numpy as np
 import pytest
 
-from faceswap.faces.template import HEAD_MODEL
 from faceswap.merge.masks import Prediction
 from faceswap.types import Frame, Points
+from tests.toy_merge import place_face
 
 FaceAt = Callable[..., Points]
 
 
 @pytest.fixture
 def face_at() -> FaceAt:
-    """Landmarks of a mean head around (x, y), `width_px` wide at the jaw, rolled by `degrees`."""
-
-    def place(x: float, y: float, width_px: float = 100, degrees: float = 8) -> Points:
-        angle = np.deg2rad(degrees)
-        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        flat = HEAD_MODEL[:, :2] * (width_px / np.ptp(HEAD_MODEL[:, 0]))
-        return (flat @ turn.T + (x, y)).astype(np.float32)
-
-    return place
+    """Landmarks of a mean head: see `place_face`."""
+    return lambda x, y, width_px=100, degrees=8: place_face(x, y, width_px, degrees)
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """Masks are shaped the same way at every size, monotonically, and never end in the crop's edge."""
 
+import re
 from itertools import pairwise
+from typing import get_args
 
 import cv2
 import numpy as np
@@ -99,11 +101,15 @@ def test_a_mask_lies_in_the_same_place_whatever_the_models_resolution(size: int)
         ("learned-dst", 0.5),
         ("learned-prd*learned-dst", 0.4),
         ("learned-prd+learned-dst", 1.0),
+        ("xseg-prd", 0.75),
+        ("xseg-dst", 0.6),
+        ("xseg-prd*xseg-dst", 0.45),
+        ("learned-prd*learned-dst*xseg-prd*xseg-dst", 0.18),
     ],
 )
 def test_modes_combine_masks_as_their_names_say(mode: MaskMode, wanted: float) -> None:
-    flat = [np.full((64, 64), value, np.float32) for value in (0.8, 0.5)]
-    prediction = Prediction(np.zeros((64, 64, 3), np.float32), flat[0], flat[1])
+    flat = [np.full((64, 64), value, np.float32) for value in (0.8, 0.5, 0.75, 0.6)]
+    prediction = Prediction(np.zeros((64, 64, 3), np.float32), *flat)
     assert face_mask(mode, prediction, NO_POINTS)[256, 256] == pytest.approx(wanted, abs=1e-6)
 
 
@@ -111,3 +117,16 @@ def test_what_eight_bits_cannot_show_is_dropped() -> None:
     faint = np.full((64, 64), 0.003, np.float32)
     prediction = Prediction(np.zeros((64, 64, 3), np.float32), faint, faint)
     assert not face_mask("learned-prd", prediction, NO_POINTS).any()
+
+
+@pytest.mark.parametrize(
+    "mode", ["xseg-prd", "xseg-dst", "xseg-prd*xseg-dst", "learned-prd*learned-dst*xseg-prd*xseg-dst"]
+)
+def test_a_mode_whose_masks_are_missing_is_named(mode: MaskMode) -> None:
+    flat = np.ones((64, 64), np.float32)
+    with pytest.raises(ValueError, match=re.escape(f"mask mode {mode} needs the mask xseg-")):
+        face_mask(mode, Prediction(np.zeros((64, 64, 3), np.float32), flat, flat), NO_POINTS)
+
+
+def test_the_ten_modes_are_dfls() -> None:
+    assert len(get_args(MaskMode)) == 10

@@ -1,6 +1,5 @@
 """A merge of a whole clip: what is written, what is passed on, what continues."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -8,67 +7,33 @@ import numpy as np
 import pytest
 
 from faceswap.errors import UserError
-from faceswap.faces.geometry import crop_transform
-from faceswap.faces.warp import cut_crop
-from faceswap.faceset.metadata import FaceMeta
-from faceswap.faceset.store import Faceset, write_face
+from faceswap.faceset.store import Faceset
 from faceswap.io.images import read_image, read_mask, write_image
-from faceswap.merge.masks import Prediction
-from faceswap.merge.plan import fingerprint, plan
-from faceswap.merge.record import RECORD_NAME, Record
-from faceswap.merge.run import Summary, lay_faces, merge
+from faceswap.merge.looks import Looks
+from faceswap.merge.plan import Cast, plan
+from faceswap.merge.record import RECORD_NAME, Record, Replace
+from faceswap.merge.render import Subject, render
+from faceswap.merge.run import Merger, Summary, merge
 from faceswap.merge.settings import MergeSettings
-from faceswap.types import FaceType, Frame, Image, Points, Side
+from faceswap.types import FaceType, Frame
+from tests.toy_merge import Paint, make_clip
 
 LOOK = MergeSettings(mask_mode="learned-prd", erode=0, color_transfer="none")
 
 
-class Paint:
-    """The simplest swapper: every face becomes one colour under a round mask."""
-
-    resolution, face_type, identity = 64, FaceType.WHOLE, "paint at 1"
-
-    def __init__(self) -> None:
-        self.batches: list[int] = []
-
-    def __call__(self, crops: Sequence[Image]) -> list[Prediction]:
-        self.batches.append(len(crops))
-        y, x = np.indices((64, 64), np.float32)
-        mask = np.clip(20 - np.hypot(x - 32, y - 34), 0, 1).astype(np.float32)
-        return [Prediction(np.full((64, 64, 3), 0.25, np.float32), mask, mask) for _ in crops]
-
-
 @pytest.fixture
-def clip(tmp_path: Path, face_at) -> Path:
-    """data_dst with eight frames: 3 without a face, 5 with two, the rest with one; 16-bit frame 6."""
-    rng = np.random.default_rng(2)
-    for number in range(1, 9):
-        frame: Frame = rng.integers(0, 256, (120, 200, 3), np.uint8)
-        if number == 6:
-            frame = rng.integers(0, 65536, (120, 200, 3), np.uint16)
-        name = f"{number:05d}.{'jpg' if number == 2 else 'png'}"
-        write_image(tmp_path / "data_dst" / name, frame)
-        centers = [] if number == 3 else [60, 145] if number == 5 else [60]
-        for index, x in enumerate(centers):
-            add_face(tmp_path / "data_dst", name, frame, face_at(x, 55, 30), index)
-    return tmp_path / "data_dst"
+def clip(tmp_path: Path) -> Path:
+    return make_clip(tmp_path)
 
 
-def add_face(folder: Path, source: str, frame: Frame, landmarks: Points, index: int) -> None:
-    frame_to_face = crop_transform(landmarks, 96, FaceType.WHOLE)
-    meta = FaceMeta(source, frame_to_face, 96, landmarks, FaceType.WHOLE, Side.DST, index, 0.9)
-    path = folder / "aligned" / f"{Path(source).stem}_{index}.png"
-    write_face(path, cut_crop(frame, frame_to_face, 96), meta)
-
-
-def run(clip: Path, look: MergeSettings = LOOK, again: bool = False) -> tuple[Summary, int]:
+def run(clip: Path, look: MergeSettings | Looks = LOOK, replace: Replace = "none") -> tuple[Summary, int]:
     """Merge and return the summary with the number of frames that were to be done."""
-    paint = Paint()
-    tasks = plan(clip, Faceset.open(clip / "aligned"), paint.identity, look)
-    record = Record(clip / "merged", clip / "merged_mask", fingerprint(paint.identity, look))
-    todo = record.begin(tasks, again)
-    summary = merge(todo, record, paint, look, batch_size=3, workers=2)
-    assert all(size <= 3 for size in paint.batches)
+    paint, looks = Paint(), look if isinstance(look, Looks) else Looks(look)
+    tasks = plan(Cast.of(clip, Faceset.open(clip / "aligned")), paint.identity, looks)
+    record = Record(clip / "merged", clip / "merged_mask")
+    todo = record.begin(tasks, replace)
+    summary = merge(todo, Merger(record, paint, batch_size=3, workers=2))
+    assert all(size == 3 for size in paint.batches), "a frame comes out the same alone and among others"
     return summary, len(todo)
 
 
@@ -111,9 +76,9 @@ def test_overlapping_faces_lie_one_over_the_other(frame: Frame, face_at) -> None
     here = face_at(240, 170, 100)
     near = here + np.float32([40, 0])
     predictions = Paint()([np.zeros((64, 64, 3), np.float32)] * 2)
-    one, two = frame.copy(), frame.copy()
-    first = lay_faces(one, [here], predictions[:1], FaceType.WHOLE, LOOK)
-    both = lay_faces(two, [here, near], predictions, FaceType.WHOLE, LOOK)
+    subjects = [Subject(here), Subject(near)]
+    _, first = render(frame, subjects[:1], predictions[:1], FaceType.WHOLE, LOOK, 64)
+    two, both = render(frame, subjects, predictions, FaceType.WHOLE, LOOK, 64)
     assert both.max() <= 1 and (both >= first - 1e-6).all()
     assert np.abs(two[both == 1] - 0.25 * 255).max() <= 1
 
@@ -152,7 +117,7 @@ def test_frames_made_with_other_settings_are_replaced_only_when_asked(clip: Path
     with pytest.raises(UserError, match="--again"):
         run(clip, other)
     assert contents(clip / "merged") == before
-    _, todo = run(clip, other, again=True)
+    _, todo = run(clip, other, replace="all")
     assert todo == 7, "the frame without a face is the same under any settings"
     changed = {name for name, data in contents(clip / "merged").items() if data != before[name]}
     assert changed == set(before) - {"00003.png"}
@@ -169,10 +134,53 @@ def test_pictures_of_another_program_are_never_replaced_unasked(clip: Path) -> N
 def test_a_face_that_was_removed_is_left_alone_next_time(clip: Path) -> None:
     run(clip)
     (clip / "aligned" / "00005_1.png").unlink()
-    with pytest.raises(UserError, match="other faces"):
+    with pytest.raises(UserError, match="another way"):
         run(clip)
-    assert run(clip, again=True)[1] == 1
+    assert run(clip, replace="all")[1] == 1
     assert read_mask(clip / "merged_mask" / "00005.png")[:, 105:].max() == 0
+
+
+def test_a_session_replaces_what_it_has_merged_and_nothing_else(clip: Path) -> None:
+    run(clip)
+    before = contents(clip / "merged")
+    changed = Looks(LOOK).set({"blur": 11}, 3, 4)
+    assert run(clip, changed, "own")[1] == 2
+    after = contents(clip / "merged")
+    assert {name for name in after if after[name] != before[name]} == {"00004.png", "00005.png"}
+    (clip / "merged" / RECORD_NAME).unlink()
+    with pytest.raises(UserError, match="something else"):
+        run(clip, changed, "own")
+
+
+def test_a_face_that_is_left_keeps_its_pixels_and_its_mask_and_a_skipped_one_has_neither(clip: Path) -> None:
+    run(clip, Looks(LOOK).act(0, "leave", 4, 4).act(1, "skip", 4, 4))
+    before, after = read_image(clip / "00005.png"), read_image(clip / "merged" / "00005.png")
+    mask = read_mask(clip / "merged_mask" / "00005.png")
+    assert np.array_equal(before, after)
+    assert mask[55, 60] == 1 and mask[:, 105:].max() == 0
+
+
+def test_whole_frame_filters_reach_frames_without_a_face(clip: Path) -> None:
+    run(clip, LOOK.model_copy(update={"bicubic_degrade_power": 50}))
+    assert not np.array_equal(read_image(clip / "00003.png"), read_image(clip / "merged" / "00003.png"))
+
+
+def test_the_models_own_pictures_have_its_size_in_every_frame_or_in_none(clip: Path) -> None:
+    run(clip, LOOK.model_copy(update={"mode": "raw-predict"}))
+    for path in (clip / "merged").glob("*.png"):
+        assert read_image(path).shape == (64, 64, 3)
+        assert read_mask(clip / "merged_mask" / path.name).shape == (64, 64)
+    with pytest.raises(UserError, match="frames of one size"):
+        run(clip, Looks(LOOK).set({"mode": "raw-predict"}, 2, 3), "own")
+
+
+def test_a_moving_face_is_blurred_along_its_way_and_a_resting_one_is_not(clip: Path) -> None:
+    look = LOOK.model_copy(update={"motion_blur_power": 100})
+    tasks = plan(Cast.of(clip, Faceset.open(clip / "aligned")), "m", Looks(look))
+    assert tasks[6].faces[0].motion == pytest.approx((0, 0))
+    assert tasks[1].faces[0].motion is None, "frame 3 has no face"
+    still = plan(Cast.of(clip, Faceset.open(clip / "aligned")), "m", Looks(LOOK))
+    assert {face.motion for task in still for face in task.faces} == {None}
 
 
 @pytest.mark.parametrize("name", ["00003.png", "00004.png"])

@@ -1,0 +1,69 @@
+"""The application that all windows live in."""
+
+import os
+import sys
+
+from faceswap.errors import UserError
+
+try:
+    from PySide6.QtGui import QColor, QImage, QPalette
+    from PySide6.QtWidgets import QApplication, QStyleFactory
+except ImportError as error:
+    raise UserError(
+        "the window needs Qt",
+        str(error),
+        "type: pip install 'faceswap-workbench[gui]'; "
+        "where a library (lib….so) is missing, on Debian: apt install libegl1 libxcb-cursor0",
+    ) from None
+
+import numpy as np
+from numpy.typing import NDArray
+
+_COLORS = {
+    QPalette.ColorRole.Window: "#26282c",
+    QPalette.ColorRole.Base: "#1d1f22",
+    QPalette.ColorRole.AlternateBase: "#2b2d31",
+    QPalette.ColorRole.Button: "#34373c",
+    QPalette.ColorRole.WindowText: "#e4e4e4",
+    QPalette.ColorRole.Text: "#e4e4e4",
+    QPalette.ColorRole.ButtonText: "#e4e4e4",
+    QPalette.ColorRole.ToolTipBase: "#34373c",
+    QPalette.ColorRole.ToolTipText: "#e4e4e4",
+    QPalette.ColorRole.PlaceholderText: "#8a8d93",
+    QPalette.ColorRole.Highlight: "#4a90d9",
+    QPalette.ColorRole.HighlightedText: "#ffffff",
+}
+
+
+def application() -> QApplication:
+    """The running application, dark as film people like it. Raises UserError where there is no screen."""
+    running = QApplication.instance()
+    if isinstance(running, QApplication):
+        return running
+    # OpenCV's wheels point Qt to plugins of their own version of Qt.
+    if "cv2" in os.environ.get("QT_QPA_PLATFORM_PLUGIN_PATH", ""):
+        del os.environ["QT_QPA_PLATFORM_PLUGIN_PATH"]
+    names = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    if sys.platform.startswith("linux") and not any(os.environ.get(name) for name in names):
+        # Qt would end the process without a word to the user.
+        raise UserError(
+            "there is no screen to open a window on",
+            "neither DISPLAY nor WAYLAND_DISPLAY is set",
+            "leave out --interactive to merge by settings and session alone",
+        )
+    app = QApplication(sys.argv[:1])
+    app.setStyle(QStyleFactory.create("Fusion"))
+    palette = QPalette()
+    for role, color in _COLORS.items():
+        palette.setColor(role, QColor(color))
+    for role in (QPalette.ColorRole.Text, QPalette.ColorRole.ButtonText, QPalette.ColorRole.WindowText):
+        palette.setColor(QPalette.ColorGroup.Disabled, role, QColor("#6b6e74"))
+    app.setPalette(palette)
+    return app
+
+
+def to_image(picture: NDArray[np.uint8]) -> QImage:
+    """Qt's copy of a picture (h, w, 3) uint8 RGB."""
+    height, width = picture.shape[:2]
+    rows = np.ascontiguousarray(picture)
+    return QImage(rows.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()

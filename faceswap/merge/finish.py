@@ -1,0 +1,110 @@
+"""A predicted face as it will be pasted: in its crop, of the model's resolution, whatever the frame's.
+
+The order is: fitted in (seamless modes), recoloured, matched (hist-match modes), blurred along its
+motion, sharpened or softened, made finer. DFL cuts the half-done result out of the frame again for most
+of these (dfl-facts §11.3.10g); without that second pass nothing is resampled twice, the mask is not
+applied twice, and a face pasted at another scale stays in place (§16.68). Making finer comes last, so
+that the others' pixels are the model's whether it is asked for or not (§16.66).
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from faceswap.color.histogram import histogram_match
+from faceswap.color.transfer import TRANSFERS
+from faceswap.faces.geometry import apply_transform, crop_transform
+from faceswap.merge.clone import seamless_clone
+from faceswap.merge.enhance import Enhancer, super_resolve
+from faceswap.merge.filters import filter_face
+from faceswap.merge.masks import Prediction
+from faceswap.merge.motion import blur_along
+from faceswap.merge.settings import MergeSettings
+from faceswap.merge.warp import crop_face
+from faceswap.types import FaceType, Frame, Image, Mask, Points, Transform
+
+# DFL clones where more than this of the swap shows (dfl-facts §16.75).
+_CLONED = 0.1
+
+
+@dataclass(frozen=True)
+class Scene:
+    """All that finishing a face may look at; `mask` is where it will show, in its crop, of any size."""
+
+    frame: Frame
+    landmarks: Points
+    face_type: FaceType
+    prediction: Prediction
+    settings: MergeSettings
+    mask: Mask
+    motion: tuple[float, float] | None = None
+
+    @property
+    def size_px(self) -> int:
+        return len(self.prediction.face)
+
+    @property
+    def scale(self) -> float:
+        return 1 + 0.01 * self.settings.output_face_scale
+
+    def frame_to_face(self) -> Transform:
+        """Into the crop that is pasted, which is not the one the model saw when the scale is not 1."""
+        return crop_transform(self.landmarks, self.size_px, self.face_type, self.scale)
+
+
+def finish(scene: Scene, enhancer: Enhancer) -> Image:
+    """The face of `scene` (R, R, 3), or (4R, 4R, 3) with super-resolution, within [0, 1].
+
+    In mode raw-rgb it is the model's own, but for super-resolution.
+    """
+    face = scene.prediction.face if scene.settings.mode == "raw-rgb" else _treated(scene)
+    power = scene.settings.super_resolution_power
+    return super_resolve(face, enhancer, power) if power else face
+
+
+def _treated(scene: Scene) -> Image:
+    settings, face = scene.settings, scene.prediction.face
+    size = (scene.size_px, scene.size_px)
+    mask = np.asarray(cv2.resize(scene.mask, size, interpolation=cv2.INTER_AREA), np.float32)
+    if settings.mode in ("seamless", "seamless-hist-match"):
+        around, seen = _view(scene, face, scene.scale)
+        face = np.clip(seamless_clone(face, around, (mask > _CLONED) | ~seen), 0, 1)
+    face = _coloured(face, mask, scene)
+    if scene.motion and settings.motion_blur_power:
+        face = blur_along(face, scene.motion, scene.frame_to_face(), settings.motion_blur_power)
+    return np.clip(filter_face(face, settings.sharpen_mode, settings.blursharpen_amount), 0, 1)
+
+
+def _coloured(face: Image, mask: Mask, scene: Scene) -> Image:
+    """The face with the colours that the frame has where the model looked."""
+    settings = scene.settings
+    matching = settings.mode in ("hist-match", "seamless-hist-match")
+    if settings.color_transfer == "none" and not matching:
+        return face
+    target, seen = _view(scene, face, 1.0)
+    weights = mask * seen
+    # The same random directions in every frame, so that a transfer that draws some does not flicker.
+    face = TRANSFERS[settings.color_transfer](face, target, weights, np.random.default_rng(0))
+    if matching:
+        # A cloned face has its surroundings' light already; as in DFL it is matched as a whole picture.
+        masked = settings.mode == "hist-match" and settings.masked_hist_match
+        face = histogram_match(face, target, settings.hist_match_threshold, weights if masked else None)
+    return face
+
+
+def _view(scene: Scene, face: Image, scale: float) -> tuple[Image, NDArray[np.bool_]]:
+    """A crop of the frame like `face`, and where it shows the frame.
+
+    Beyond the frame it is `face`: black would darken the face by cloning and by the crop's statistics.
+    """
+    size_px, (height, width) = scene.size_px, scene.frame.shape[:2]
+    crop = crop_face(scene.frame, scene.landmarks, size_px, scene.face_type, scale)
+    frame_to_face = crop_transform(scene.landmarks, size_px, scene.face_type, scale)
+    corners = np.array([(0, 0), (width - 1, 0), (width - 1, height - 1), (0, height - 1)], np.float64)
+    drawn = np.zeros((size_px, size_px), np.uint8)
+    cv2.fillConvexPoly(drawn, np.rint(apply_transform(frame_to_face, corners)).astype(np.int32), 1)
+    # Interpolation has mixed black into the frame's last pixels.
+    seen = cv2.erode(drawn, np.ones((3, 3), np.uint8)) > 0
+    return np.where(seen[..., None], crop, face), seen

@@ -1,0 +1,158 @@
+"""A frame as it will be, soon: at the size it is shown in, from predictions that are made once.
+
+What a setting changes comes after the model, so a prediction serves every look of its frame.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Any, Generic, NamedTuple, TypeVar, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from faceswap.io.images import as_uint8, read_image
+from faceswap.merge.looks import Look
+from faceswap.merge.masks import Prediction
+from faceswap.merge.plan import Cast
+from faceswap.merge.render import Subject, render
+from faceswap.merge.run import Swapper
+from faceswap.merge.warp import crop_face
+from faceswap.types import Frame, Mask, Points
+
+Picture = NDArray[np.uint8]
+T = TypeVar("T")
+Array = TypeVar("Array", bound=NDArray[Any])
+
+# A 4K frame has 25 MB; predictions of a model of 256 px have 1.3 MB each.
+_FRAMES_KEPT, _SMALL_KEPT, _PREDICTIONS_KEPT = 4, 48, 160
+
+
+class Shown(NamedTuple):
+    """original, result: (h, w, 3) uint8 of one size; mask (h, w); scale: their pixels per frame pixel.
+
+    faces: landmarks of every face, in their pixels.
+    """
+
+    original: Picture
+    result: Picture
+    mask: Mask
+    faces: tuple[Points, ...]
+    scale: float
+
+
+class Kept(Generic[T]):
+    """The values of the last `most` keys; what is asked for twice at once is made once."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._values: OrderedDict[Hashable, T] = OrderedDict()
+        self._lock = threading.Lock()
+        self._making: dict[Hashable, threading.Lock] = {}
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        """The value of `key`, made where it is not kept; errors of `make` are raised and not kept."""
+        with self._lock:
+            making = self._making.setdefault(key, threading.Lock())
+        with making:
+            with self._lock:
+                if key in self._values:
+                    self._values.move_to_end(key)
+                    return self._values[key]
+            value = make()
+            with self._lock:
+                self._values[key] = value
+                while len(self._values) > self._most:
+                    old, _ = self._values.popitem(last=False)
+                    self._making.pop(old, None)
+            return value
+
+
+class Previewer:
+    """Pictures of any frame in any look; may be asked from several threads."""
+
+    def __init__(self, clip: Cast, predictor: Swapper) -> None:
+        self._clip, self._predictor = clip, predictor
+        self._frames: Kept[Frame] = Kept(_FRAMES_KEPT)
+        self._small: Kept[tuple[Picture, float]] = Kept(_SMALL_KEPT)
+        self._predictions: Kept[list[Prediction]] = Kept(_PREDICTIONS_KEPT)
+
+    def show(self, index: int, look: Look, limit_px: int | None = None) -> Shown:
+        """Frame `index` in `look`, its longer side at most `limit_px`; without a limit as it will be written.
+
+        Raises DamagedImage where the frame cannot be read. (Filters that count the frame's pixels, such as
+        denoising, look stronger in a smaller picture.)
+        """
+        predictions = self._predicted(index)
+        original, scale = self._sized(index, limit_px)
+        task = self._clip.task(index, look, "")
+        chosen = [n for n in range(len(predictions)) if look.action(n) != "skip"]
+        subjects = [_scaled(subject, scale) for subject in task.faces]
+        face_type, size = self._predictor.face_type, self._predictor.resolution
+        answers = [predictions[number] for number in chosen]
+        result, mask = render(original, subjects, answers, face_type, look.settings, size)
+        faces = tuple(_points(points, scale) for points in self._clip.faces[index])
+        height, width = original.shape[:2]
+        return Shown(
+            as_uint8(original),
+            _boxed(as_uint8(result), height, width),
+            _boxed(mask, height, width),
+            faces,
+            scale,
+        )
+
+    def prepare(self, index: int, limit_px: int | None = None) -> None:
+        """Do what takes long for a frame: decode it and ask the model."""
+        self._predicted(index)
+        self._sized(index, limit_px)
+
+    def _frame(self, index: int) -> Frame:
+        return self._frames.get(index, lambda: read_image(self._clip.frames[index]))
+
+    def _sized(self, index: int, limit_px: int | None) -> tuple[Frame, float]:
+        if limit_px is None:
+            return self._frame(index), 1.0
+
+        def make() -> tuple[Picture, float]:
+            frame = self._frame(index)
+            scale = min(1.0, limit_px / max(frame.shape[:2]))
+            size = (round(frame.shape[1] * scale), round(frame.shape[0] * scale))
+            small = frame if scale == 1 else cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+            return as_uint8(small), scale
+
+        return self._small.get((index, limit_px), make)
+
+    def _predicted(self, index: int) -> list[Prediction]:
+        faces = self._clip.faces[index]
+
+        def make() -> list[Prediction]:
+            frame, size = self._frame(index), self._predictor.resolution
+            return self._predictor(
+                [crop_face(frame, face, size, self._predictor.face_type) for face in faces]
+            )
+
+        return self._predictions.get(index, make) if faces else []
+
+
+def _boxed(picture: Array, height: int, width: int) -> Array:
+    """The picture, as large as fits, in the middle of a black one: the model's own has a size of its own."""
+    if picture.shape[:2] == (height, width):
+        return picture
+    scale = min(height / picture.shape[0], width / picture.shape[1])
+    size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
+    fitted = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    boxed = np.zeros((height, width, *picture.shape[2:]), picture.dtype)
+    top, left = (height - fitted.shape[0]) // 2, (width - fitted.shape[1]) // 2
+    boxed[top : top + fitted.shape[0], left : left + fitted.shape[1]] = fitted
+    return cast(Array, boxed)
+
+
+def _scaled(subject: Subject, scale: float) -> Subject:
+    motion = subject.motion and (subject.motion[0] * scale, subject.motion[1] * scale)
+    return subject._replace(landmarks=_points(subject.landmarks, scale), motion=motion)
+
+
+def _points(points: Points, scale: float) -> Points:
+    """Points counted from pixel centres in a picture of another size."""
+    return np.asarray((points + 0.5) * scale - 0.5, np.float32)

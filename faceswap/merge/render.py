@@ -1,0 +1,75 @@
+"""A whole frame as the clip will show it: every face in it, and what is done to the frame around them."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from faceswap.merge.compose import compose, raw_picture
+from faceswap.merge.filters import degrade_colors, treat_background
+from faceswap.merge.masks import Prediction
+from faceswap.merge.settings import MergeSettings
+from faceswap.types import FaceType, Frame, Mask, Points
+
+
+class Subject(NamedTuple):
+    """A face to lay over a frame: its landmarks (68, 2), whether it keeps its own pixels, and its movement.
+
+    motion: see `motion.movement`; None where unknown or not asked for.
+    """
+
+    landmarks: Points
+    leave: bool = False
+    motion: tuple[float, float] | None = None
+
+
+def is_untouched(subjects: Sequence[Subject], settings: MergeSettings) -> bool:
+    """Whether a frame comes out as it went in, so that nothing needs to be computed."""
+    whole_frame = (
+        settings.image_denoise_power or settings.bicubic_degrade_power or settings.color_degrade_power
+    )
+    return not subjects and not whole_frame and settings.mode != "raw-predict"
+
+
+def render(
+    frame: Frame,
+    subjects: Sequence[Subject],
+    predictions: Sequence[Prediction],
+    face_type: FaceType,
+    settings: MergeSettings,
+    resolution: int,
+) -> tuple[Frame, Mask]:
+    """The finished picture of `frame` and how much the swaps cover, (H, W) in [0, 1].
+
+    The background is treated first, faces are laid over it one after the other, colours are reduced last
+    (dfl-facts §11.3.10g-h). A later face sees the earlier ones: DFL swaps each in the untouched frame and
+    mixes the results, which lets the original show through where two soft edges meet (§11.3.12).
+    In mode raw-predict it is the model's picture (resolution², black without a face) of the first face that
+    is swapped.
+    """
+    if settings.mode == "raw-predict":
+        return _raw(frame, subjects, predictions, face_type, settings, resolution)
+    treated = treat_background(frame, settings)
+    done = treated.copy() if treated is frame else treated
+    mask = np.zeros(frame.shape[:2], np.float32)
+    for subject, prediction in zip(subjects, predictions, strict=True):
+        own = settings.model_copy(update={"mode": "original"}) if subject.leave else settings
+        part = compose(done, subject.landmarks, face_type, prediction, own, subject.motion)
+        done[part.rectangle.slices] = part.pixels
+        covered = mask[part.rectangle.slices]
+        covered += (1 - covered) * part.mask
+    return degrade_colors(done, settings.color_degrade_power), mask
+
+
+def _raw(
+    frame: Frame,
+    subjects: Sequence[Subject],
+    predictions: Sequence[Prediction],
+    face_type: FaceType,
+    settings: MergeSettings,
+    resolution: int,
+) -> tuple[Frame, Mask]:
+    for subject, prediction in zip(subjects, predictions, strict=True):
+        if not subject.leave:
+            return raw_picture(subject.landmarks, face_type, prediction, settings, frame.dtype.type)
+    return np.zeros((resolution, resolution, 3), frame.dtype), np.zeros((resolution, resolution), np.float32)

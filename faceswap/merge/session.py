@@ -1,0 +1,201 @@
+"""A merge in the making: the looks of a clip's frames, every step of them, and the file that keeps them.
+
+The file is JSON and is written anew, whole, at every change; keys name frames by their stems, so that a frame
+that goes missing moves nothing else. The batch merge replays it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from pydantic import ValidationError
+
+from faceswap.console import say, warn
+from faceswap.errors import UserError
+from faceswap.io.files import read_json, sha256, write_json
+from faceswap.merge.looks import ACTIONS, Key, Looks, checked
+from faceswap.merge.settings import MergeSettings
+from faceswap.types import Json
+
+NAME = "merge_session.json"
+SCHEMA = 1
+# What to do with a session that is there: go on with it; begin a new one, keeping the old file; or go on with
+# it though it was made for other frames.
+Resume: TypeAlias = Literal["resume", "new", "adopt"]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """The frames of a merge, in order, and what tells them from another clip's."""
+
+    stems: tuple[str, ...]
+    digest: str
+
+    @classmethod
+    def of(cls, frames: Sequence[Path]) -> "Clip":
+        """A clip of frame files; frames may go missing between the first and the last."""
+        return cls(tuple(path.stem for path in frames), f"{sha256(frames[0])} {sha256(frames[-1])}")
+
+
+class Session:
+    """The looks of a clip, with undo and redo without limit. `at`: the frame that was looked at last."""
+
+    def __init__(self, path: Path, clip: Clip, looks: Looks, at: int = 0) -> None:
+        self.path, self.clip, self.at = path, clip, at
+        self._past: list[Looks] = []
+        self._future: list[Looks] = []
+        self._looks = looks
+
+    @classmethod
+    def open(cls, path: Path, clip: Clip, base: MergeSettings, how: Resume = "resume") -> "Session":
+        """The session of `path`, or a new one that begins with `base`.
+
+        Raises UserError for a session of other frames (unless adopted), of a later version, or one that
+        cannot be read. `how` = "new" keeps the file under the next free name.
+        """
+        if how == "new" and path.is_file():
+            kept = _free_name(path)
+            path.rename(kept)
+            say(f"the session before is kept as {kept.name}")
+        if not path.is_file():
+            return cls(path, clip, Looks(base))
+        try:
+            return cls._read(path, clip, how)
+        except (KeyError, TypeError, ValueError) as error:
+            found = _told(error)
+            hint = "add --session new to begin another; the file is kept"
+            raise UserError(f"{path} is no merge session of this version", found, hint) from None
+
+    @property
+    def looks(self) -> Looks:
+        return self._looks
+
+    @property
+    def can_undo(self) -> bool:
+        return bool(self._past)
+
+    @property
+    def can_redo(self) -> bool:
+        return bool(self._future)
+
+    def change(self, looks: Looks) -> bool:
+        """Take other looks and keep them; False where nothing differs."""
+        if looks == self._looks:
+            return False
+        self._past.append(self._looks)
+        self._future.clear()
+        self._put(looks)
+        return True
+
+    def amend(self, looks: Looks) -> None:
+        """Go on with the last change, as a moving slider does: one step to undo, to be saved at its end."""
+        self._looks = looks
+
+    def undo(self) -> bool:
+        """Back to the looks before the last change; False where there are none."""
+        return self._step(self._past, self._future)
+
+    def redo(self) -> bool:
+        """Forward again; False where nothing was undone."""
+        return self._step(self._future, self._past)
+
+    def save(self) -> None:
+        """Write the file, whole or not at all."""
+        write_json(self.path, self._to_json())
+
+    def _step(self, origin: list[Looks], other: list[Looks]) -> bool:
+        if not origin:
+            return False
+        other.append(self._looks)
+        self._put(origin.pop())
+        return True
+
+    def _put(self, looks: Looks) -> None:
+        self._looks = looks
+        self.save()
+
+    def _to_json(self) -> Json:
+        stems, last = self.clip.stems, len(self.clip.stems) - 1
+        keys = {
+            # A range to the end of the clip needs no key behind it.
+            name: [[stems[key.frame], key.value, key.ramp] for key in some if key.frame <= last]
+            for name, some in self._looks.keys.items()
+        }
+        return {
+            "schema": SCHEMA,
+            "clip": {"first": stems[0], "last": stems[-1], "frames": len(stems), "digest": self.clip.digest},
+            "at": stems[min(self.at, last)],
+            "base": self._looks.base.model_dump(mode="json"),
+            "keys": keys,
+        }
+
+    @classmethod
+    def _read(cls, path: Path, clip: Clip, how: Resume) -> "Session":
+        stored = read_json(path)
+        if stored["schema"] != SCHEMA:
+            raise ValueError(f"it has schema {stored['schema']}, this version reads {SCHEMA}")
+        if stored["clip"]["digest"] != clip.digest and how != "adopt":
+            made = stored["clip"]
+            raise UserError(
+                f"{path} was made for other frames",
+                f"{made['frames']} frames, {made['first']} to {made['last']}; "
+                f"here are {len(clip.stems)}, {clip.stems[0]} to {clip.stems[-1]}",
+                "add --session new to begin another (this one is kept), or --session adopt to use it here",
+            )
+        looks = Looks(MergeSettings.model_validate(stored["base"]))
+        place = {stem: index for index, stem in enumerate(clip.stems)}
+        lost = {stem for keys in stored["keys"].values() for stem, _, _ in keys if stem not in place}
+        if lost:
+            warn(f"{len(lost)} frames with settings of their own are missing, the first is {min(lost)}")
+        keys = {name: _placed(name, some, place, looks.base) for name, some in stored["keys"].items()}
+        at = place.get(stored["at"], 0)
+        return cls(path, clip, Looks(looks.base, {name: some for name, some in keys.items() if some}), at)
+
+
+def _placed(
+    name: str, stored: list[list[Any]], place: dict[str, int], base: MergeSettings
+) -> tuple[Key, ...]:
+    """The keys of a setting where their frames are now; that of a missing frame moves to the next."""
+    later = sorted(place)
+    found: dict[int, Key] = {}
+    for stem, value, ramp in stored:
+        _check(name, value, base)
+        index = place.get(stem)
+        if index is None:
+            following = [other for other in later if other > stem]
+            if not following:
+                continue
+            index = place[following[0]]
+        found[index] = Key(index, value, bool(ramp))
+    return tuple(found[index] for index in sorted(found))
+
+
+def _check(name: str, value: Any, base: MergeSettings) -> None:
+    """ValueError for what is no setting, no action, or out of range."""
+    number = name.removeprefix("face ")
+    if number != name:
+        if not number.isdecimal() or value not in ACTIONS:
+            raise ValueError(f"{name} cannot be {value!r}")
+        return
+    checked(base, {name: value if not isinstance(value, float) else _whole(name, value)})
+
+
+def _whole(name: str, value: float) -> float | int:
+    """Where a run was cut, its value may lie between two whole numbers."""
+    return round(value) if MergeSettings.model_fields[name].annotation is int else value
+
+
+def _free_name(path: Path) -> Path:
+    for number in range(1, 1_000_000):
+        free = path.with_name(f"{path.stem}.{number}{path.suffix}")
+        if not free.exists():
+            return free
+    raise UserError(f"{path.parent} is full of old sessions", "", "delete some")
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
