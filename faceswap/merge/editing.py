@@ -69,6 +69,16 @@ class Editor:
             self._origin = None
             self.session.save()
 
+    def undo(self) -> bool:
+        """Back to before the last change."""
+        self.settle()
+        return self.session.undo()
+
+    def redo(self) -> bool:
+        """Forward again."""
+        self.settle()
+        return self.session.redo()
+
     def key(self, setting: str, on: bool) -> bool:
         """Give a setting a keyframe here, with the value it has, or take it away."""
         looks = self.session.looks

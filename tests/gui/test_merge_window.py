@@ -129,8 +129,8 @@ def test_a_range_drawn_on_the_timeline_is_what_changes_are_for(window: MergeWind
 
 
 def test_keyframes_run_between_each_other(window: MergeWindow) -> None:
-    window.scope_list.setCurrentText("keyframe")
-    window.scope_list.textActivated.emit("keyframe")
+    window.parts.scope_list.setCurrentText("keyframe")
+    window.parts.scope_list.textActivated.emit("keyframe")
     for frame, times in ((0, 0), (4, 8)):
         window.go(frame)
         window.panel.rows["erode"].key.click()
@@ -151,7 +151,7 @@ def test_faces_are_chosen_by_a_click_and_left_or_skipped_one_by_one(window: Merg
     assert window.editor.face == 1
     window.editor.scope = "this frame"
     QTest.keyClick(window, Qt.Key.Key_S, Qt.KeyboardModifier.ControlModifier)
-    assert window.editor.look.action(1) == "leave" and "2 leave" in window.faces_label.text()
+    assert window.editor.look.action(1) == "leave" and "2 leave" in window.parts.faces_label.text()
     wait(lambda: settled(window))
     assert window.shown.mask[55, 145] > 0.9
     QTest.keyClick(window, Qt.Key.Key_S, Qt.KeyboardModifier.ControlModifier)
@@ -240,6 +240,6 @@ def test_the_help_names_every_key(window: MergeWindow) -> None:
     for command in COMMANDS:
         assert ": five " in command.help or command.help in text.replace("&#x27;", "'")
     QTest.keyClick(window, Qt.Key.Key_Tab)
-    assert window.help.isVisible()
+    assert window.parts.help.isVisible()
     QTest.keyClick(window, Qt.Key.Key_Tab)
-    assert not window.help.isVisible()
+    assert not window.parts.help.isVisible()

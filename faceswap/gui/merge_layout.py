@@ -1,0 +1,101 @@
+"""Where everything stands in the merge window."""
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDockWidget,
+    QHBoxLayout,
+    QLabel,
+    QLayout,
+    QMainWindow,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from faceswap.gui.canvas import Canvas
+from faceswap.gui.help import HelpPanel
+from faceswap.gui.settings_panel import SettingsPanel
+from faceswap.gui.timeline import Timeline
+from faceswap.merge.editing import SCOPES
+from faceswap.merge.views import VIEWS
+
+# By the name of what they do (see merge.commands).
+_BUTTONS = {
+    "undo": "Undo",
+    "redo": "Redo",
+    "play": "Play",
+    "loop": "Loop",
+    "next_problem": "Problem ▸",
+    "process": "Merge remaining",
+    "help": "Help",
+}
+_LEFT = ("undo", "redo", "play", "loop", "next_problem")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The widgets that a merge window is made of."""
+
+    canvas: Canvas
+    panel: SettingsPanel
+    timeline: Timeline
+    help: HelpPanel
+    scope_list: QComboBox
+    view_list: QComboBox
+    frame_label: QLabel
+    faces_label: QLabel
+    buttons: dict[str, QPushButton]
+
+
+def lay_out(window: QMainWindow, frames: int) -> Parts:
+    """Fill a window for a clip of so many frames: picture and clip at left, settings at right."""
+    buttons = {name: QPushButton(text) for name, text in _BUTTONS.items()}
+    parts = Parts(
+        Canvas(), SettingsPanel(), Timeline(frames), HelpPanel(window), _list(SCOPES), _list(VIEWS), QLabel(),
+        QLabel(), buttons,
+    )  # fmt: skip
+    buttons["loop"].setCheckable(True)
+    for button in buttons.values():
+        button.setMinimumWidth(button.fontMetrics().horizontalAdvance(button.text()) + 20)
+        # Keys are the window's, whatever was clicked last.
+        button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    bar = QHBoxLayout()
+    for name in _LEFT:
+        bar.addWidget(buttons[name])
+    bar.addWidget(parts.frame_label)
+    bar.addStretch(1)
+    for widget in (parts.faces_label, parts.view_list, buttons["process"], buttons["help"]):
+        bar.addWidget(widget)
+    window.setCentralWidget(_column(parts.canvas, bar, parts.timeline, margin=0))
+    scope = QHBoxLayout()
+    scope.addWidget(QLabel("changes hold for"))
+    scope.addWidget(parts.scope_list, 1)
+    dock = QDockWidget("Settings")
+    dock.setFeatures(QDockWidget.DockWidgetFeature.DockWidgetMovable)
+    dock.setWidget(_column(scope, parts.panel))
+    window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
+    window.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    return parts
+
+
+def _list(values: tuple[str, ...]) -> QComboBox:
+    box = QComboBox()
+    box.addItems(values)
+    box.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    return box
+
+
+def _column(*items: QWidget | QLayout, margin: int = 6) -> QWidget:
+    """Items below each other; pictures and settings take what room there is."""
+    column, widget = QVBoxLayout(), QWidget()
+    column.setContentsMargins(margin, margin, margin, margin)
+    for item in items:
+        if isinstance(item, QLayout):
+            column.addLayout(item)
+        else:
+            column.addWidget(item, 1 if isinstance(item, Canvas | SettingsPanel) else 0)
+    widget.setLayout(column)
+    return widget
