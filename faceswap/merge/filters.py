@@ -8,11 +8,13 @@ sharpening multiplies, a blur of 10 is one median, and denoising counts down in 
 and nine ever weaker ones, 500 is 41 full ones and those nine.
 """
 
+import math
 from collections.abc import Iterable
 from typing import TypeVar, cast
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from faceswap.merge.settings import MergeSettings, SharpenMode
@@ -20,7 +22,8 @@ from faceswap.types import Frame, Image
 
 # Side in pixels of what is called fine by sharpening, and of every median.
 _SHARPEN_PX, _MEDIAN_PX = 3, 5
-_PALETTE_COLORS = 256
+# Pixels that a palette is chosen from.
+_PALETTE_COLORS, _PALETTE_PIXELS = 256, 1 << 14
 
 _Picture = TypeVar("_Picture", bound=Frame | Image)
 
@@ -66,14 +69,32 @@ def degrade_bicubic(frame: Frame, power: int) -> Frame:
 def degrade_colors(frame: Frame, power: int) -> Frame:
     """Mixed by power/100 with itself in the 256 colours that suit it best (median cut); 0…100.
 
-    A frame of 16 bits gets the colours of its upper 8.
+    The palette is that of some pixels, and every pixel gets its colour by its upper five bits a channel:
+    searching the palette for all pixels takes ten times as long and looks the same. A frame of 16 bits gets
+    the colours of its upper 8.
     """
     if not power:
         return frame
     levels = int(np.iinfo(frame.dtype).max) // 255
-    picture = Pillow.fromarray((frame // levels).astype(np.uint8))
-    few = np.asarray(picture.quantize(_PALETTE_COLORS, dither=Pillow.Dither.NONE).convert("RGB"))
-    return _mixed(frame, cast(Frame, few.astype(frame.dtype) * levels), power / 100)
+    bytes_ = frame if levels == 1 else (frame // levels).astype(np.uint8)
+    step = max(1, math.isqrt(bytes_[..., 0].size // _PALETTE_PIXELS))
+    sample = Pillow.fromarray(np.ascontiguousarray(bytes_[::step, ::step]))
+    palette = sample.quantize(_PALETTE_COLORS, dither=Pillow.Dither.NONE).getpalette() or []
+    coarse = bytes_ >> 3
+    cell = coarse[..., 0].astype(np.uint16) << 10
+    cell |= coarse[..., 1].astype(np.uint16) << 5
+    cell |= coarse[..., 2]
+    few = np.take(_nearest_colors(np.reshape(palette, (-1, 3)).astype(np.float32)), cell, axis=0)
+    return _mixed(frame, cast(Frame, np.multiply(few, levels, dtype=frame.dtype)), power / 100)
+
+
+def _nearest_colors(palette: Image) -> NDArray[np.uint8]:
+    """(32768, 3): the palette's (N, 3) nearest colour to the middle of every cell of five bits a channel."""
+    cells = np.arange(1 << 15)
+    middles = np.stack([cells >> 10, cells >> 5 & 31, cells & 31], axis=1).astype(np.float32) * 8 + 3.5
+    # |a − b|² less |a|², which does not change which b is nearest.
+    away = np.square(palette).sum(1) - 2 * middles @ palette.T
+    return np.asarray(palette[away.argmin(1)], np.uint8)
 
 
 def _accented(face: Image, smooth: Image, amount: float) -> Image:

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 from faceswap.merge.filters import degrade_bicubic, degrade_colors, denoise, filter_face, treat_background
 from faceswap.merge.settings import MergeSettings
@@ -94,6 +95,16 @@ def test_colours_are_reduced_to_256_and_half_the_power_goes_half_the_way(smooth)
     half = (smooth.astype(np.float64) + reduced) / 2
     assert np.abs(degrade_colors(smooth, 50) - half).max() <= 0.5
     assert np.array_equal(degrade_colors(smooth, 0), smooth)
+
+
+def test_every_pixel_gets_a_colour_near_its_own(smooth) -> None:
+    levels = int(np.iinfo(smooth.dtype).max) // 255
+    whole = Pillow.fromarray((smooth // levels).astype(np.uint8)).quantize(256, dither=Pillow.Dither.NONE)
+    exact = np.asarray(whole.convert("RGB")).astype(np.float64) * levels
+    away, least = (
+        np.abs(made - smooth).mean() for made in (degrade_colors(smooth, 100).astype(float), exact)
+    )
+    assert away < 1.25 * least, "a palette of all pixels, searched for each of them"
 
 
 def test_the_background_is_denoised_then_softened_and_only_if_asked(smooth) -> None:
