@@ -16,31 +16,19 @@ their names are those of the destination's clip; folders of pictures carry times
 
 from pathlib import Path
 
-from faceswap.config import StageSettings, option, run_stage
+from faceswap.config import option, run_stage
 from faceswap.console import command, say, warn
 from faceswap.errors import UserError
-from faceswap.io.choose import Bits, Hardware, choose_film
-from faceswap.io.codecs import CodecName, Film
 from faceswap.io.encode import FRAMES_NOTE, MASK_NOTE, NOTE, Pictures, encode, is_deep
-from faceswap.io.ffmpeg import ffmpeg_binary
 from faceswap.io.files import list_images
 from faceswap.io.timing import find_frames_timing, find_pictures, find_timing
+from faceswap.merge.film import FilmSettings, kept_in
 
 
-class Settings(StageSettings):
-    codec: CodecName = option(
-        "h264", "what the video is encoded as; where ffmpeg lacks it, it is said what it has"
-    )
-    quality: int = option(
-        16, "of h264, hevc and av1, on x264's CRF scale: 18 looks lossless, 51 is worst", ge=0, le=51
-    )
-    bits: Bits = option("auto", "bits a channel; auto is more than 8 where the frames and the codec have it")
-    alpha: bool = option(False, "carry the merged masks as straight alpha instead of in a video of their own")
-    hardware: Hardware = option("auto", "encode h264, hevc and av1 on the graphics card where that works")
+class Settings(FilmSettings):
     input: Path | None = option(
         None, "the clip that gives the sound, instead of data_dst.*; with --frames rate and colours too"
     )
-    sound: bool = option(True, "take the clip's sound along")
     frames: Path | None = option(None, "a folder of pictures to encode instead of the merged frames")
     fps: float | None = option(None, "rate of frames that have no timestamps.json", ge=0.01, le=1000)
     again: bool = option(False, "replace a video that --frames made earlier")
@@ -57,17 +45,17 @@ def main(cfg: Settings) -> None:
     masks = find_pictures(place.merged_mask, timing, merge) if list_images(place.merged_mask) else []
     if cfg.alpha and not masks:
         raise UserError(f"no masks in {place.merged_mask} to make alpha of", "", f"type: {merge}")
-    film = choose(cfg, is_deep(frames[0]))
-    target = name(place.result, film)
+    film = cfg.film(is_deep(frames[0]))
+    target = kept_in(place.result, film)
     pictures = Pictures(frames, masks if cfg.alpha else ())
     encode(target, pictures, timing, film, sound=cfg.sound, note=NOTE)
     say(f"{len(frames)} frames in {target}")
     if masks and not cfg.alpha:
-        target = name(place.result_mask, film)
+        target = kept_in(place.result_mask, film)
         encode(target, Pictures(masks), timing, film, sound=False, note=MASK_NOTE)
         say(f"{len(masks)} frames in {target}")
     elif not masks:
-        warn(f"no masks in {place.merged_mask}, so no {name(place.result_mask, film).name}")
+        warn(f"no masks in {place.merged_mask}, so no {kept_in(place.result_mask, film).name}")
     cfg.save(place.root / "encode.json")
 
 
@@ -77,29 +65,12 @@ def encode_folder(cfg: Settings, folder: Path) -> None:
         raise UserError("--alpha takes the merged masks, and --frames has none", "", "leave one of them away")
     timing = find_frames_timing(folder, cfg.input, cfg.fps)
     frames = find_pictures(folder, timing, "nothing: the frames of timestamps.json are gone")
-    film = choose(cfg, is_deep(frames[0]))
-    target = name(folder.with_name(f"{folder.name}.mp4"), film)
+    film = cfg.film(is_deep(frames[0]))
+    target = kept_in(folder.with_name(f"{folder.name}.mp4"), film)
     if target.exists() and not cfg.again:
         raise UserError(f"{target} is there already", "", "add --again to replace it, or move it away")
     encode(target, Pictures(frames), timing, film, sound=cfg.sound, note=FRAMES_NOTE)
     say(f"{len(frames)} frames in {target}")
-
-
-def choose(cfg: Settings, deep: bool) -> Film:
-    film = choose_film(
-        cfg.codec, ffmpeg_binary(), quality=cfg.quality, bits=cfg.bits, deep=deep, alpha=cfg.alpha,
-        hardware=cfg.hardware,
-    )  # fmt: skip
-    say(f"{film.name} by {film.coder.name}, {film.bits} bits a channel{', with straight alpha' * film.alpha}")
-    if film.name == "h264" and film.bits == 10:
-        say("many players show no H.264 of 10 bits: --codec hevc is for them, or --bits 8")
-    return film
-
-
-def name(video: Path, film: Film) -> Path:
-    """`video` as the file or folder that the codec is kept in."""
-    suffix = film.codec.suffix
-    return video.with_suffix(suffix) if suffix else video.with_name(f"{video.stem}_{film.name}")
 
 
 if __name__ == "__main__":

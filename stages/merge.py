@@ -2,28 +2,38 @@
 
     python -m stages.merge --workspace DIR --model NAME
     python -m stages.merge --workspace DIR --model NAME --interactive
+    python -m stages.merge --workspace DIR --model NAME --stream [--codec hevc …]
 
 Reads data_dst/, data_dst/aligned/ (only faces that are there are swapped) and model/NAME/, writes
 data_dst/merged/ and data_dst/merged_mask/. Frames without a face are passed on as they are.
 --interactive opens a window, whose session (model/NAME/merge_session.json) is kept at every step; without
 it the same session is replayed, to the same pixels. Stopped, the same command continues; --again replaces
 frames that were made another way.
+--stream goes from data_dst.* to result.mp4 and result_mask.mp4 at once, with the pixels, times, sound and
+tags that merge and encode give: no frame is read or written as a file, those of data_dst may be gone.
+--codec, --quality, --bits, --alpha, --hardware and --sound are those of stages.encode. Stopped, it starts
+over.
 """
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from faceswap.config import StageSettings, option, run_stage
+from faceswap.config import option, run_stage
 from faceswap.console import command, say, warn
-from faceswap.errors import UserError
+from faceswap.errors import Stopped, UserError
 from faceswap.faceset.store import Faceset
+from faceswap.merge.film import FilmSettings, kept_in
 from faceswap.merge.looks import Looks
 from faceswap.merge.plan import Cast, Task, plan
 from faceswap.merge.record import Record
 from faceswap.merge.run import Merger, Summary, merge
 from faceswap.merge.session import NAME, Clip, Session
 from faceswap.merge.settings import MergeSettings
+from faceswap.merge.stream import Films, find_source, stream
 from faceswap.runtime import DeviceName, Precision, choose_device, choose_dtype
 from faceswap.types import Side
 
@@ -31,11 +41,15 @@ if TYPE_CHECKING:
     from faceswap.merge.predict import Predictor
 
 _LOOK = frozenset(MergeSettings.model_fields)
+# What only a stream has.
+_FILM = frozenset(FilmSettings.__annotations__) | {"input"}
 
 
-class Settings(StageSettings, MergeSettings):
+class Settings(FilmSettings, MergeSettings):
     model: str | None = option(None, "name of the model; the only one if there is one")
     interactive: bool = option(False, "open the window; settings below are what a new session begins with")
+    stream: bool = option(False, "write the finished video at once, and no frames")
+    input: Path | None = option(None, "the clip to stream, instead of data_dst.*")
     session: Literal["resume", "new", "adopt", "ignore"] = option(
         "resume",
         "what to do with a session that is there: go on, begin another and keep the old file, take it over "
@@ -52,20 +66,38 @@ class Settings(StageSettings, MergeSettings):
         return MergeSettings(**self.model_dump(include=set(_LOOK)))
 
 
+class Means(NamedTuple):
+    """What swaps faces, how many at a time, and how many frames are composited at a time."""
+
+    predictor: "Predictor"
+    batch_size: int
+    workers: int
+
+
 def main(cfg: Settings) -> None:
+    given = [f"--{flag}" for flag in sorted(_FILM & cfg.model_fields_set)]
+    if cfg.stream and cfg.interactive:
+        found = "--stream writes a video at once, --interactive works on frames"
+        raise UserError("there is no window for a stream", found, "leave one of them out")
+    if given and not cfg.stream:
+        raise UserError(f"{', '.join(given)} is for a stream", "", "add --stream, or leave it out")
+    if cfg.stream:
+        with starts_over():
+            stream_clip(cfg)
+    else:
+        merge_frames(cfg)
+
+
+def merge_frames(cfg: Settings) -> None:
+    """From frame files to frame files, in the window or without."""
     place = cfg.place
     run = place.model(cfg.model)
     faceset = Faceset.open(place.aligned(Side.DST))
     cast = Cast.of(place.frames(Side.DST), faceset)
     session = find_session(cfg, run / NAME, cast)
-    # torch takes seconds to import; what is missing should be said at once.
-    from faceswap.merge.predict import load_predictor
-
-    device = choose_device(cfg.device)
-    predictor = load_predictor(run, device, choose_dtype(cfg.precision, device))
-    record = Record(place.merged, place.merged_mask)
-    batch_size = cfg.batch_size or (4 if device.type == "cpu" else 16)
-    merger = Merger(record, predictor, batch_size, cfg.workers or os.cpu_count() or 1)
+    means = find_means(cfg, run)
+    predictor, record = means.predictor, Record(place.merged, place.merged_mask)
+    merger = Merger(record, *means)
     if cfg.interactive and session:
         from faceswap.gui.merge import edit
 
@@ -78,6 +110,48 @@ def main(cfg: Settings) -> None:
     keep_settings(cfg, session)
     already = len(tasks) - len(todo)
     report(merge(todo, merger, already=already), already, cfg)
+
+
+def stream_clip(cfg: Settings) -> None:
+    """From the clip to the finished video."""
+    place = cfg.place
+    run = place.model(cfg.model)
+    faceset = Faceset.open(place.aligned(Side.DST))
+    source = find_source(place, cfg.input)
+    cast = Cast.of_frames(source.paths(place.frames(Side.DST)), faceset)
+    session = find_session(cfg, run / NAME, cast)
+    film = cfg.film(source.is_deep)
+    means = find_means(cfg, run)
+    tasks = plan(cast, means.predictor.identity, session.looks if session else Looks(cfg.look()))
+    describe(means.predictor, faceset, tasks, session)
+    mask = None if film.alpha else kept_in(place.result_mask, film)
+    films = Films(film, kept_in(place.result, film), mask, cfg.sound)
+    summary = stream(source, tasks, *means, films)
+    cfg.save(place.root / "merge_stream.json", _LOOK if session else ())
+    merged = f"{summary.merged} frames merged ({summary.faces} faces)"
+    say(f"{merged}, {summary.without_face} without a face passed on")
+    say(f"{len(tasks)} frames in {films.picture}{f', their masks in {mask}' if mask else ''}")
+
+
+@contextmanager
+def starts_over() -> Iterator[None]:
+    """End with the exit codes of a stopped stage, but do not promise that it continues."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        print("\nstopped; no video was written, the same command starts over", file=sys.stderr)
+        sys.exit(143 if isinstance(stop, Stopped) else 130)
+
+
+def find_means(cfg: Settings, run: Path) -> Means:
+    """The newest checkpoint of a model on the device it is to run on."""
+    # torch takes seconds to import; what is missing should be said at once.
+    from faceswap.merge.predict import load_predictor
+
+    device = choose_device(cfg.device)
+    predictor = load_predictor(run, device, choose_dtype(cfg.precision, device))
+    batch_size = cfg.batch_size or (4 if device.type == "cpu" else 16)
+    return Means(predictor, batch_size, cfg.workers or os.cpu_count() or 1)
 
 
 def find_session(cfg: Settings, path: Path, cast: Cast) -> Session | None:
@@ -105,7 +179,8 @@ def find_session(cfg: Settings, path: Path, cast: Cast) -> Session | None:
 def keep_settings(cfg: Settings, session: Session | None) -> None:
     """Write what replays this merge beside its frames; a session has the look, and replays it alone."""
     # Replaying a look should not replay the permission to replace files.
-    cfg.model_copy(update={"again": False}).save(cfg.place.merged / "merge.json", _LOOK if session else ())
+    without = _FILM | (_LOOK if session else frozenset())
+    cfg.model_copy(update={"again": False}).save(cfg.place.merged / "merge.json", without)
 
 
 def describe(predictor: "Predictor", faceset: Faceset, tasks: list[Task], session: Session | None) -> None:
@@ -125,6 +200,8 @@ def describe(predictor: "Predictor", faceset: Faceset, tasks: list[Task], sessio
     if session:
         keys = len(session.looks.frames())
         say(f"replaying {session.path.name}: settings change at {keys} frames")
+        if session.clip.digest is None:
+            say("frame files are gone: names and number alone tell that the session is of this clip")
     crowded = sum(len(task.faces) > 1 for task in tasks)
     if crowded:
         say(f"{crowded} frames hold several faces; each is swapped")

@@ -1,7 +1,7 @@
 """Frames to a finished film: their times and the clip's sound, whole or not at all, marked as synthetic."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -48,15 +48,22 @@ class Pictures:
 
         Raises UserError for a damaged file, or a mask of another size.
         """
-        frame = _in_depth(_undamaged(read_image, self.frames[index]), film.bits > 8)
+        frame = _undamaged(read_image, self.frames[index])
         if not self.masks:
-            return frame
+            return as_fed(frame, film)
         mask = _undamaged(read_mask, self.masks[index])
         if mask.shape != frame.shape[:2]:
             found = f"{_size(mask)} instead of {_size(frame)}"
             raise UserError(f"{self.masks[index]} has another size than its frame", found, "merge it again")
-        alpha = np.rint(mask * np.iinfo(frame.dtype).max).astype(frame.dtype)
-        return np.dstack([frame, alpha])
+        return as_fed(frame, film, mask)
+
+
+def as_fed(frame: Frame, film: Film, mask: Mask | None = None) -> Frame:
+    """A picture in the depth that `film` is fed with: (H, W, 3) RGB, with a mask (H, W, 4) with alpha."""
+    frame = _in_depth(frame, film.bits > 8)
+    if mask is None:
+        return frame
+    return np.dstack([frame, np.rint(mask * np.iinfo(frame.dtype).max).astype(frame.dtype)])
 
 
 def is_deep(path: Path) -> bool:
@@ -65,19 +72,33 @@ def is_deep(path: Path) -> bool:
 
 
 def encode(target: Path, pictures: Pictures, timing: Timing, film: Film, *, sound: bool, note: str) -> None:
-    """Write `pictures` at their times to `target`, a file or a folder as `film` asks; an older one stays
-    until the new one is whole.
+    """Write picture files, read by threads; see `encode_frames`.
 
+    Raises UserError for a damaged one, or one of another size, too.
+    """
+    indices = range(len(pictures.frames))
+    read = ordered_map(lambda index: pictures.read(index, film), indices, os.cpu_count() or 1)
+    frames = progress(read, f"encode {target.name}", "frames", len(indices))
+    encode_frames(target, _of_one_size(pictures.frames, frames), timing, film, sound=sound, note=note)
+
+
+def encode_frames(
+    target: Path, frames: Iterable[Frame], timing: Timing, film: Film, *, sound: bool, note: str
+) -> None:
+    """Write `frames` at their times to `target`, a file or a folder as `film` asks; an older one stays until
+    the new one is whole.
+
+    frames: made by `as_fed`, of one size.
     sound: take all sound tracks of the clip along.
     Where colour is kept for every second line or column, odd sizes get one more, a copy of the last.
-    Raises UserError for a damaged frame, one of another size, or when ffmpeg fails.
+    Raises UserError when ffmpeg fails.
     """
     color = timing.clip.color if timing.clip else Color()
-    frames = _frames(target.name, pictures, film)
+    evened = _evened(target.name, frames, film)
     if film.codec.suffix:
-        _write_film(target, frames, timing, film, _sound(target, timing) if sound else None, note)
+        _write_film(target, evened, timing, film, _sound(target, timing) if sound else None, note)
     else:
-        write_sequence(target, frames, timing, film, color=color, note=note)
+        write_sequence(target, evened, timing, film, color=color, note=note)
 
 
 def _write_film(
@@ -115,22 +136,24 @@ def _sound(target: Path, timing: Timing) -> Sound | None:
     return sound
 
 
-def _frames(label: str, pictures: Pictures, film: Film) -> Iterator[Frame]:
-    """All pictures, read by threads, of the first one's size and padded as `film` needs it."""
-    indices = range(len(pictures.frames))
-    read = ordered_map(lambda index: pictures.read(index, film), indices, os.cpu_count() or 1)
-    shown = progress(read, f"encode {label}", "frames", len(indices))
+def _of_one_size(paths: Sequence[Path], frames: Iterable[Frame]) -> Iterator[Frame]:
     size = None
-    for path, frame in zip(pictures.frames, shown, strict=True):
-        if size is None:
-            size = frame.shape[:2]
-            if _padded(frame, film) is not frame:
-                padded = f"{_size(frame)} padded to {_size(_padded(frame, film))}"
-                say(f"{label}: {padded} by repeating the last line, as {film.name} asks")
+    for path, frame in zip(paths, frames, strict=True):
+        size = size or frame.shape[:2]
         if frame.shape[:2] != size:
             found = f"{_size(frame)} instead of {size[1]}x{size[0]}"
             raise UserError(f"{path} has another size than the first frame", found, "make it again")
-        yield _padded(frame, film)
+        yield frame
+
+
+def _evened(label: str, frames: Iterable[Frame], film: Film) -> Iterator[Frame]:
+    """All frames, padded as `film` needs it."""
+    for number, frame in enumerate(frames):
+        padded = _padded(frame, film)
+        if number == 0 and padded is not frame:
+            sizes = f"{_size(frame)} padded to {_size(padded)}"
+            say(f"{label}: {sizes} by repeating the last line, as {film.name} asks")
+        yield padded
 
 
 def _padded(frame: Frame, film: Film) -> Frame:

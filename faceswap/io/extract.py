@@ -51,6 +51,24 @@ def extract(paths: Sequence[Path], folder: Path, choice: Choice, *, again: bool 
     return finished
 
 
+def open_frames(clip: Clip, choice: Choice) -> Decoder:
+    """The process that decodes the frames of `clip` which `choice` keeps; ends with its `with` block."""
+    return Decoder(extract_command(clip, choice.fps, is_deep(clip, choice), ffmpeg_binary()))
+
+
+def timed_frames(decoder: Decoder, clip: Clip) -> Iterator[tuple[float, Frame]]:
+    """Yield (seconds from the clip's start, to the microsecond, frame); ffmpeg's clock may start anywhere."""
+    start = None
+    for seconds, frame in fetched_ahead(decoder.frames()):
+        start = seconds if start is None else start
+        yield round(seconds - start + clip.start_s, 6), frame
+
+
+def is_deep(clip: Clip, choice: Choice) -> bool:
+    """Whether frames have 16 bits a channel instead of 8."""
+    return clip.bit_depth > 8 and choice.format == "png"
+
+
 def _settle(wanted: Timestamps, folder: Path, again: bool) -> Timestamps | None:
     """Decide about what is in `folder`: the finished record, or None when frames are to be written."""
     there = list_images(folder)
@@ -91,16 +109,12 @@ def _require_space(wanted: Timestamps, folder: Path) -> None:
     for clip in wanted.clips:
         sizes = [
             len(encode_image(f".{wanted.choice.format}", frame, wanted.choice.quality))
-            for frame in sample_frames(clip, _is_deep(clip, wanted.choice))
+            for frame in sample_frames(clip, is_deep(clip, wanted.choice))
         ]
         needed += float(np.mean(sizes or [0])) * MARGIN * expected_frames(clip, wanted.choice.fps)
     have = sum(path.stat().st_size for path in list_images(folder))
     require_free_space(folder, max(0, int(needed - have)), f"extracting to {folder}")
     say(f"about {gib(needed)} on disk")
-
-
-def _is_deep(clip: Clip, choice: Choice) -> bool:
-    return clip.bit_depth > 8 and choice.format == "png"
 
 
 def _one_line(clip: Clip, choice: Choice) -> str:
@@ -129,13 +143,11 @@ class _Taker:
     choice: Choice
 
     def frames(self) -> Iterator[FrameTime]:
-        command = extract_command(
-            self.clip, self.choice.fps, _is_deep(self.clip, self.choice), ffmpeg_binary()
-        )
         last: FrameTime | None = None
         count = 0
-        with Decoder(command) as decoder:
-            for last in ordered_map(self._write, self._timed(decoder), os.cpu_count() or 1):
+        with open_frames(self.clip, self.choice) as decoder:
+            numbered = enumerate(timed_frames(decoder, self.clip), 1)
+            for last in ordered_map(self._write, numbered, os.cpu_count() or 1):
                 count += 1
                 yield last
             ended_well, words = decoder.finish()
@@ -145,19 +157,12 @@ class _Taker:
             )
         self._judge(count, last.time_s, ended_well, words)
 
-    def _timed(self, decoder: Decoder) -> Iterator[tuple[int, float, Frame]]:
-        """Number, seconds from the clip's start, and frame; ffmpeg's clock may start anywhere."""
-        start = None
-        for number, (seconds, frame) in enumerate(fetched_ahead(decoder.frames()), 1):
-            start = seconds if start is None else start
-            yield number, seconds - start + self.clip.start_s, frame
-
-    def _write(self, item: tuple[int, float, Frame]) -> FrameTime:
-        number, time_s, frame = item
+    def _write(self, item: tuple[int, tuple[float, Frame]]) -> FrameTime:
+        number, (time_s, frame) = item
         path = self.folder / self.name.format(number)
         if not path.exists():
             write_image(path, frame, self.choice.quality)
-        return FrameTime(name=path.name, time_s=round(time_s, 6), clip=self.index)
+        return FrameTime(name=path.name, time_s=time_s, clip=self.index)
 
     def _judge(self, count: int, last_s: float, ended_well: bool, words: str) -> None:
         """Say when less came than the clip promises, or ffmpeg complained: it is cut short or damaged."""

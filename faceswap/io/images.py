@@ -74,8 +74,12 @@ def read_mask(path: Path) -> Mask:
 
 def write_mask(path: Path, mask: Mask) -> None:
     """Write a mask (H, W) in [0, 1] atomically as 8-bit grey; values outside are clipped."""
-    grey = np.rint(np.clip(mask, 0, 1) * 255).astype(np.uint8)
-    write_bytes(path, _encode(path.suffix, grey, quality=95, compression=3))
+    write_bytes(path, _encode(path.suffix, as_grey(mask), quality=95, compression=3))
+
+
+def as_grey(mask: Mask) -> NDArray[np.uint8]:
+    """A mask (H, W) with 8 bits, rounded; values outside [0, 1] are clipped."""
+    return np.rint(np.clip(mask, 0, 1) * 255).astype(np.uint8)
 
 
 def _encode(suffix: str, pixels: Frame, quality: int, compression: int) -> bytes:

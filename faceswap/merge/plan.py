@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,7 @@ from faceswap.types import Points
 class Task:
     """One frame, its faces in the order they are laid over it, and its settings.
 
+    frame: its file, which need not exist where the frame comes from elsewhere.
     mark: equal for tasks whose pixels would come out equal.
     """
 
@@ -55,7 +56,12 @@ class Cast:
                 f"no frames in {frames}", "", f"run stages.extract_dst --workspace {frames.parent} first"
             )
         _refuse_twins(paths)
-        stems = {path.stem for path in paths}
+        return cls.of_frames(paths, faceset)
+
+    @classmethod
+    def of_frames(cls, paths: Sequence[Path], faceset: Faceset) -> "Cast":
+        """Everybody in frames of one folder, whose files need not exist; see `of`."""
+        frames, stems = paths[0].parent, {path.stem for path in paths}
         by_frame = faceset.by_frame()
         lost = sorted(by_frame.keys() - stems)
         if len(lost) == len(by_frame):

@@ -1,7 +1,8 @@
-"""All frames of a clip: read ahead, swap in batches, composite in parallel, written one by one.
+"""All frames of a clip: read ahead, swapped in batches, composited in parallel, finished one by one.
 
 Memory does not grow with the clip: at most a batch of frames and two frames a worker are held.
 Threads do the image work, since OpenCV releases Python's lock; the model runs between them.
+Here frames are files at both ends; `faceswap.merge.stream` puts clip and film in their places.
 """
 
 import shutil
@@ -9,9 +10,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import cv2
 
@@ -23,7 +25,7 @@ from faceswap.merge.plan import Task
 from faceswap.merge.record import Record
 from faceswap.merge.render import is_untouched, render
 from faceswap.merge.warp import crop_face
-from faceswap.types import FaceType, Frame, Image
+from faceswap.types import FaceType, Frame, Image, Mask
 
 
 class Swapper(Protocol):
@@ -73,41 +75,50 @@ def merge(
     ends the merge. Frames that cannot be read are listed in the summary. Stopped at any moment, no
     half-written file is left.
     """
-    # Parallel over frames; threads inside OpenCV would only compete with that.
-    cv2.setNumThreads(1)
-    record, workers, predictor = merger.record, merger.workers, merger.predictor
-    summary, face_type, size = Summary(), predictor.face_type, predictor.resolution
-    pool = ThreadPoolExecutor(workers)
-    try:
-        read = _ahead(pool, ((_read, task, size, face_type) for task in todo), workers)
-        swapped = _swap(_intact(read, summary.damaged), predictor, merger.batch_size)
-        announced = _announced(swapped, record)
-        laid = ((_finish, item, face_type, size, record.outputs(item.task.stem)) for item in announced)
+    record, predictor, summary = merger.record, merger.predictor, Summary()
+    with Crew(merger.workers) as crew:
+        loads = ((task, partial(read_image, task.frame)) for task in todo)
+        items = swapped(crew, loads, predictor, merger.batch_size, summary.damaged)
+        written = crew.ahead(
+            (_write, item, predictor, record.outputs(item.task.stem)) for item in _announced(items, record)
+        )
         with progress_bar("merge", "frames", already + len(todo), already) as bar:
-            for task in _ahead(pool, laid, workers):
+            for task in written:
                 record.add(task)
                 summary.count(task)
                 bar.update()
                 if not finished(task):
                     break
-    finally:
-        pool.shutdown(cancel_futures=True)
     return summary
 
 
-def _ahead(pool: ThreadPoolExecutor, calls: Iterable[tuple[Any, ...]], depth: int) -> Iterator[Any]:
-    """Results of calls (function, *arguments) in order, at most `depth` of them waiting or in work."""
-    waiting: deque[Future[Any]] = deque()
-    for function, *arguments in calls:
-        waiting.append(pool.submit(function, *arguments))
-        if len(waiting) >= depth:
+class Crew:
+    """`workers` threads that work ahead of what is asked for; left, they drop what has not begun."""
+
+    def __init__(self, workers: int) -> None:
+        # Parallel over frames; threads inside OpenCV would only compete with that.
+        cv2.setNumThreads(1)
+        self._depth, self._pool = workers, ThreadPoolExecutor(workers)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def ahead(self, calls: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
+        """Results of calls (function, *arguments) in order, at most `workers` of them waiting or in work."""
+        waiting: deque[Future[Any]] = deque()
+        for function, *arguments in calls:
+            waiting.append(self._pool.submit(function, *arguments))
+            if len(waiting) >= self._depth:
+                yield waiting.popleft().result()
+        while waiting:
             yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
 
 
 @dataclass(frozen=True)
-class _Item:
+class Item:
     """A decoded frame with the crops of its faces, later with their swaps."""
 
     task: Task
@@ -115,23 +126,46 @@ class _Item:
     crops: tuple[Image, ...]
     predictions: tuple[Prediction, ...] = ()
 
+    def render(self, predictor: Swapper) -> tuple[Frame, Mask]:
+        """The finished picture and mask of a swapped item; see `faceswap.merge.render.render`."""
+        task, face_type = self.task, predictor.face_type
+        return render(
+            self.frame, task.faces, self.predictions, face_type, task.settings, predictor.resolution
+        )
 
-def _read(task: Task, size_px: int, face_type: FaceType) -> _Item | DamagedImage:
+
+def swapped(
+    crew: Crew,
+    loads: Iterable[tuple[Task, Callable[[], Frame]]],
+    predictor: Swapper,
+    batch_size: int,
+    damaged: list[DamagedImage],
+) -> Iterator[Item]:
+    """The frames of tasks in order, loaded by the crew, with their faces swapped in batches.
+
+    Frames that cannot be read are added to `damaged` instead.
+    """
+    read = crew.ahead((_read, task, load, predictor) for task, load in loads)
+    return _swap(_intact(read, damaged), predictor, batch_size)
+
+
+def _read(task: Task, load: Callable[[], Frame], predictor: Swapper) -> Item | DamagedImage:
     try:
-        frame = read_image(task.frame)
+        frame = load()
     except DamagedImage as damage:
         return damage
+    size_px, face_type = predictor.resolution, predictor.face_type
     crops = (crop_face(frame, face.landmarks, size_px, face_type) for face in task.faces)
-    return _Item(task, frame, tuple(crops))
+    return Item(task, frame, tuple(crops))
 
 
-def _announced(items: Iterable[_Item], record: Record) -> Iterator[_Item]:
+def _announced(items: Iterable[Item], record: Record) -> Iterator[Item]:
     for item in items:
         record.announce(item.task)
         yield item
 
 
-def _intact(items: Iterable[_Item | DamagedImage], damaged: list[DamagedImage]) -> Iterator[_Item]:
+def _intact(items: Iterable[Item | DamagedImage], damaged: list[DamagedImage]) -> Iterator[Item]:
     for item in items:
         if isinstance(item, DamagedImage):
             damaged.append(item)
@@ -139,21 +173,21 @@ def _intact(items: Iterable[_Item | DamagedImage], damaged: list[DamagedImage]) 
             yield item
 
 
-def _swap(items: Iterable[_Item], predictor: Swapper, batch_size: int) -> Iterator[_Item]:
-    """Items with their predictions; frames without a face do not wait for a batch to fill."""
-    group: list[_Item] = []
+def _swap(items: Iterable[Item], predictor: Swapper, batch_size: int) -> Iterator[Item]:
+    """Items with their predictions, in order.
+
+    A group is sent off with a batch of frames at the latest, however few faces they have: memory is bounded.
+    """
+    group: list[Item] = []
     for item in items:
-        if not item.crops:
-            yield item
-            continue
         group.append(item)
-        if sum(len(member.crops) for member in group) >= batch_size:
+        if max(len(group), sum(len(member.crops) for member in group)) >= batch_size:
             yield from _predict(group, predictor, batch_size)
             group = []
     yield from _predict(group, predictor, batch_size)
 
 
-def _predict(group: Sequence[_Item], predictor: Swapper, batch_size: int) -> Iterator[_Item]:
+def _predict(group: Sequence[Item], predictor: Swapper, batch_size: int) -> Iterator[Item]:
     crops = [crop for item in group for crop in item.crops]
     starts = range(0, len(crops), batch_size)
     answers = iter([one for start in starts for one in _full(predictor, crops, start, batch_size)])
@@ -172,10 +206,10 @@ def _full(predictor: Swapper, crops: Sequence[Image], start: int, batch_size: in
     return predictor([*batch, *filler])[: len(batch)]
 
 
-def _finish(item: _Item, face_type: FaceType, resolution: int, paths: tuple[Path, Path]) -> Task:
+def _write(item: Item, predictor: Swapper, paths: tuple[Path, Path]) -> Task:
     """Render a frame and write it; the picture comes last, so that it is never without its mask."""
     task = item.task
-    picture, mask = render(item.frame, task.faces, item.predictions, face_type, task.settings, resolution)
+    picture, mask = item.render(predictor)
     write_mask(paths[1], mask)
     if is_untouched(task.faces, task.settings) and task.frame.suffix.lower() == ".png":
         with atomic_path(paths[0]) as temporary:

@@ -27,15 +27,27 @@ Resume: TypeAlias = Literal["resume", "new", "adopt"]
 
 @dataclass(frozen=True)
 class Clip:
-    """The frames of a merge, in order, and what tells them from another clip's."""
+    """The frames of a merge, in order, and what tells them from another clip's.
+
+    digest: None where there are no files; first, last and number of the frames must tell then.
+    """
 
     stems: tuple[str, ...]
-    digest: str
+    digest: str | None
 
     @classmethod
     def of(cls, frames: Sequence[Path]) -> "Clip":
-        """A clip of frame files; frames may go missing between the first and the last."""
-        return cls(tuple(path.stem for path in frames), f"{sha256(frames[0])} {sha256(frames[-1])}")
+        """A clip of frames; their files may go missing between the first and the last, or be gone at all."""
+        ends = [path for path in (frames[0], frames[-1]) if path.is_file()]
+        digest = " ".join(map(sha256, ends)) if len(ends) == 2 else None
+        return cls(tuple(path.stem for path in frames), digest)
+
+    def is_in(self, stored: Json) -> bool:
+        """Whether a session file tells of this clip."""
+        if self.digest is not None:
+            return bool(stored["digest"] == self.digest)
+        told = stored["first"], stored["last"], stored["frames"]
+        return told == (self.stems[0], self.stems[-1], len(self.stems))
 
 
 class Session:
@@ -135,7 +147,7 @@ class Session:
         stored = read_json(path)
         if stored["schema"] != SCHEMA:
             raise ValueError(f"it has schema {stored['schema']}, this version reads {SCHEMA}")
-        if stored["clip"]["digest"] != clip.digest and how != "adopt":
+        if not clip.is_in(stored["clip"]) and how != "adopt":
             made = stored["clip"]
             raise UserError(
                 f"{path} was made for other frames",

@@ -1,0 +1,45 @@
+"""What finished films are encoded as: the settings that stages.encode and a stream of stages.merge share."""
+
+from pathlib import Path
+
+from faceswap.config import StageSettings, option
+from faceswap.console import say
+from faceswap.io.choose import Bits, Hardware, choose_film
+from faceswap.io.codecs import CodecName, Film
+from faceswap.io.ffmpeg import ffmpeg_binary
+
+
+class FilmSettings(StageSettings):
+    """How a film is encoded."""
+
+    codec: CodecName = option(
+        "h264", "what the video is encoded as; where ffmpeg lacks it, it is said what it has"
+    )
+    quality: int = option(
+        16, "of h264, hevc and av1, on x264's CRF scale: 18 looks lossless, 51 is worst", ge=0, le=51
+    )
+    bits: Bits = option("auto", "bits a channel; auto is more than 8 where the frames and the codec have it")
+    alpha: bool = option(False, "carry the merged masks as straight alpha instead of in a video of their own")
+    hardware: Hardware = option("auto", "encode h264, hevc and av1 on the graphics card where that works")
+    sound: bool = option(True, "take the clip's sound along")
+
+    def film(self, deep: bool) -> Film:
+        """What these settings ask for, told to the user; deep: the frames have more than 8 bits a channel.
+
+        Raises UserError where the codec or the ffmpeg at hand cannot do it.
+        """
+        film = choose_film(
+            self.codec, ffmpeg_binary(), quality=self.quality, bits=self.bits, deep=deep, alpha=self.alpha,
+            hardware=self.hardware,
+        )  # fmt: skip
+        alpha = ", with straight alpha" * film.alpha
+        say(f"{film.name} by {film.coder.name}, {film.bits} bits a channel{alpha}")
+        if film.name == "h264" and film.bits == 10:
+            say("many players show no H.264 of 10 bits: --codec hevc is for them, or --bits 8")
+        return film
+
+
+def kept_in(video: Path, film: Film) -> Path:
+    """`video` as the file or folder that the codec is kept in."""
+    suffix = film.codec.suffix
+    return video.with_suffix(suffix) if suffix else video.with_name(f"{video.stem}_{film.name}")
