@@ -146,8 +146,8 @@ class TailParams(NamedTuple):
     unit_to_unit: (2, 3) where the crop's square [0, 1]² goes in the result's, corners to corners.
     steps: what is done after that, in order, of "color", "blur", "noise", "resample", "jpeg", "h264",
     "smooth", "grey"; the other fields are their parameters. noise_sigma: parts of the range. resample:
-    part of the size. smooth: of 255, the differences that an edge-preserving filter takes for grain, as cameras,
-    beauty filters and denoisers do: soft skin alone must not be called a forgery.
+    part of the size. smooth: of 255, the differences that an edge-preserving filter takes for grain, as
+    cameras, beauty filters and denoisers do: soft skin alone must not be called a forgery.
     """
 
     out_px: int
