@@ -168,7 +168,7 @@ def find_session(cfg: Settings, path: Path, cast: Cast) -> Session | None:
         raise UserError(
             f"there is a merge session, {path}, and it has settings of its own",
             f"{flags} given as well",
-            "leave them out to use the session, add --session new to begin another with them, "
+            "leave them out to use the session, add --interactive --session new to begin another with them, "
             "or --session ignore to merge by them alone",
         )
     if cfg.session == "new" and not cfg.interactive:
