@@ -85,14 +85,19 @@ class Cast:
             found.update(dict.fromkeys(spots, track))
         return found
 
-    def task(self, index: int, look: Look, model: str) -> Task:
-        """What is to be done to frame `index`. model: what changes when the model's answers may."""
-        settings = look.settings
-        subjects = tuple(
-            Subject(points, look.action(number) == "leave", self._motion(index, number, settings))
+    def subjects(self, index: int, look: Look) -> dict[int, Subject]:
+        """The faces of frame `index` that are laid over it, by their number in the frame."""
+        return {
+            number: Subject(
+                points, look.action(number) == "leave", self._motion(index, number, look.settings)
+            )
             for number, points in enumerate(self.faces[index])
             if look.action(number) != "skip"
-        )
+        }
+
+    def task(self, index: int, look: Look, model: str) -> Task:
+        """What is to be done to frame `index`. model: what changes when the model's answers may."""
+        settings, subjects = look.settings, tuple(self.subjects(index, look).values())
         # A frame that is passed on is the same whatever the model.
         untouched = is_untouched(subjects, settings)
         mark = "no face" if untouched else fingerprint(model, settings, subjects)

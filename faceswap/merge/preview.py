@@ -86,9 +86,8 @@ class Previewer:
         """
         predictions = self._predicted(index)
         original, scale = self._sized(index, limit_px)
-        task = self._clip.task(index, look, "")
-        chosen = [n for n in range(len(predictions)) if look.action(n) != "skip"]
-        subjects = [_scaled(subject, scale) for subject in task.faces]
+        chosen = self._clip.subjects(index, look)
+        subjects = [_scaled(subject, scale) for subject in chosen.values()]
         face_type, size = self._predictor.face_type, self._predictor.resolution
         answers = [predictions[number] for number in chosen]
         result, mask = render(original, subjects, answers, face_type, look.settings, size)

@@ -47,29 +47,20 @@ def render(
     In mode raw-predict it is the model's picture (resolution², black without a face) of the first face that
     is swapped.
     """
+    pairs = list(zip(subjects, predictions, strict=True))
     if settings.mode == "raw-predict":
-        return _raw(frame, subjects, predictions, face_type, settings, resolution)
+        for subject, prediction in pairs:
+            if not subject.leave:
+                return raw_picture(subject.landmarks, face_type, prediction, settings, frame.dtype.type)
+        side = (resolution, resolution)
+        return np.zeros((*side, 3), frame.dtype), np.zeros(side, np.float32)
     treated = treat_background(frame, settings)
     done = treated.copy() if treated is frame else treated
     mask = np.zeros(frame.shape[:2], np.float32)
-    for subject, prediction in zip(subjects, predictions, strict=True):
+    for subject, prediction in pairs:
         own = settings.model_copy(update={"mode": "original"}) if subject.leave else settings
         part = compose(done, subject.landmarks, face_type, prediction, own, subject.motion)
         done[part.rectangle.slices] = part.pixels
         covered = mask[part.rectangle.slices]
         covered += (1 - covered) * part.mask
     return degrade_colors(done, settings.color_degrade_power), mask
-
-
-def _raw(
-    frame: Frame,
-    subjects: Sequence[Subject],
-    predictions: Sequence[Prediction],
-    face_type: FaceType,
-    settings: MergeSettings,
-    resolution: int,
-) -> tuple[Frame, Mask]:
-    for subject, prediction in zip(subjects, predictions, strict=True):
-        if not subject.leave:
-            return raw_picture(subject.landmarks, face_type, prediction, settings, frame.dtype.type)
-    return np.zeros((resolution, resolution, 3), frame.dtype), np.zeros((resolution, resolution), np.float32)
