@@ -7,6 +7,9 @@ from faceswap.console import command
 from faceswap.errors import UserError
 from faceswap.types import Side
 
+# The settings file in the folder of a model of masks, by which it is told from a model of faces.
+MASK_SETTINGS = "mask_train.json"
+
 
 @dataclass(frozen=True)
 class Workspace:
@@ -53,13 +56,15 @@ class Workspace:
         """
         names = sorted(p.name for p in self.models.iterdir() if p.is_dir()) if self.models.is_dir() else []
         if name is None:
-            if len(names) > 1:
+            # Mask models lie among the others; who does not name a model means one of faces.
+            faces = [other for other in names if not (self.models / other / MASK_SETTINGS).is_file()]
+            if len(faces) > 1:
                 raise UserError(
-                    f"{self.models} holds {len(names)} models and none was named",
-                    "found " + ", ".join(names),
-                    f"add --model NAME, for example --model {names[0]}",
+                    f"{self.models} holds {len(faces)} models and none was named",
+                    "found " + ", ".join(faces),
+                    f"add --model NAME, for example --model {faces[0]}",
                 )
-            name = names[0] if names else "new"
+            name = faces[0] if faces else "new"
         if Path(name).name != name or name in ("", ".", ".."):
             raise UserError(
                 f"{name!r} cannot be a model name", "", "use a plain name without slashes, e.g. --model new"

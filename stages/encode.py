@@ -23,6 +23,7 @@ from faceswap.io.encode import FRAMES_NOTE, MASK_NOTE, NOTE, Pictures, encode, i
 from faceswap.io.files import list_images
 from faceswap.io.timing import find_frames_timing, find_pictures, find_timing
 from faceswap.merge.film import FilmSettings, kept_in
+from faceswap.types import Side
 
 
 class Settings(FilmSettings):
@@ -41,6 +42,8 @@ def main(cfg: Settings) -> None:
     place = cfg.place
     timing = find_timing(place, cfg.input, cfg.fps)
     merge = command("stages.merge", "--workspace", cfg.workspace)
+    if {stem for stem, _ in timing.frames} - {path.stem for path in list_images(place.frames(Side.DST))}:
+        merge = f"{command('stages.extract_dst', '--workspace', cfg.workspace)}, then {merge}"
     frames = find_pictures(place.merged, timing, merge)
     masks = find_pictures(place.merged_mask, timing, merge) if list_images(place.merged_mask) else []
     if cfg.alpha and not masks:

@@ -19,6 +19,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -26,13 +27,18 @@ from faceswap.config import option, run_stage
 from faceswap.console import command, say, warn
 from faceswap.errors import Stopped, UserError
 from faceswap.faceset.store import Faceset
+from faceswap.faceset.stored_masks import count_known, counted
+from faceswap.masks.chosen import choose_model
 from faceswap.merge.film import FilmSettings, kept_in
+from faceswap.merge.flicker import Flicker, flicker
 from faceswap.merge.looks import Looks
+from faceswap.merge.own import needs_own, needs_segmenter
 from faceswap.merge.plan import Cast, Task, plan
 from faceswap.merge.record import Record
 from faceswap.merge.run import Merger, Summary, merge
 from faceswap.merge.session import NAME, Clip, Session
 from faceswap.merge.settings import MergeSettings
+from faceswap.merge.steady import Survey
 from faceswap.merge.stream import Films, find_source, stream
 from faceswap.runtime import DeviceName, Precision, choose_device, choose_dtype
 from faceswap.types import Side
@@ -54,6 +60,15 @@ class Settings(FilmSettings, MergeSettings):
         "resume",
         "what to do with a session that is there: go on, begin another and keep the old file, take it over "
         "for other frames, or merge by the settings below alone",
+    )
+    upscaler: Path | None = option(
+        None,
+        "an ONNX network of your own for super-resolution, × 2 or × 4; a session keeps it, and 'bundled' "
+        "goes back to the bundled method",
+    )
+    mask_model: str | None = option(
+        None,
+        "what masks xseg-* ask: a name in model/, or bundled; by default model/masks, else the bundled one",
     )
     device: DeviceName = option("auto", "where the model runs")
     precision: Precision = option("auto", "arithmetic of the model; auto is bf16 where the device has it")
@@ -95,9 +110,11 @@ def merge_frames(cfg: Settings) -> None:
     faceset = Faceset.open(place.aligned(Side.DST))
     cast = Cast.of(place.frames(Side.DST), faceset)
     session = find_session(cfg, run / NAME, cast)
-    means = find_means(cfg, run)
+    means = find_means(cfg, run, session)
+    cast = replace(cast, segmenter=lambda: means.predictor.segmenter.identity)
     predictor, record = means.predictor, Record(place.merged, place.merged_mask)
-    merger = Merger(record, *means)
+    survey = Survey(cast, predictor.identity, predictor.face_type, run / "cache")
+    merger = Merger(record, *means, survey)
     if cfg.interactive and session:
         from faceswap.gui.merge import edit
 
@@ -109,7 +126,9 @@ def merge_frames(cfg: Settings) -> None:
     todo = record.begin(tasks, "all" if cfg.again else "own" if session else "none")
     keep_settings(cfg, session)
     already = len(tasks) - len(todo)
-    report(merge(todo, merger, already=already), already, cfg)
+    summary = merge(todo, merger, already=already)
+    tell_flicker(flicker(cast, survey, tasks))
+    report(summary, already, cfg)
 
 
 def stream_clip(cfg: Settings) -> None:
@@ -121,12 +140,16 @@ def stream_clip(cfg: Settings) -> None:
     cast = Cast.of_frames(source.paths(place.frames(Side.DST)), faceset)
     session = find_session(cfg, run / NAME, cast)
     film = cfg.film(source.is_deep)
-    means = find_means(cfg, run)
+    means = find_means(cfg, run, session)
+    cast = replace(cast, segmenter=lambda: means.predictor.segmenter.identity)
     tasks = plan(cast, means.predictor.identity, session.looks if session else Looks(cfg.look()))
     describe(means.predictor, faceset, tasks, session)
     mask = None if film.alpha else kept_in(place.result_mask, film)
     films = Films(film, kept_in(place.result, film), mask, cfg.sound)
-    summary = stream(source, tasks, *means, films)
+    origin = source.clip.fingerprint
+    survey = Survey(cast, means.predictor.identity, means.predictor.face_type, run / "cache", str(origin))
+    summary = stream(source, tasks, *means, films, survey)
+    tell_flicker(flicker(cast, survey, tasks))
     cfg.save(place.root / "merge_stream.json", _LOOK if session else ())
     merged = f"{summary.merged} frames merged ({summary.faces} faces)"
     say(f"{merged}, {summary.without_face} without a face passed on")
@@ -143,13 +166,20 @@ def starts_over() -> Iterator[None]:
         sys.exit(143 if isinstance(stop, Stopped) else 130)
 
 
-def find_means(cfg: Settings, run: Path) -> Means:
-    """The newest checkpoint of a model on the device it is to run on."""
+def find_means(cfg: Settings, run: Path, session: Session | None) -> Means:
+    """A model's newest checkpoint and the upscaler, which a session keeps, on the device they run on."""
     # torch takes seconds to import; what is missing should be said at once.
     from faceswap.merge.predict import load_predictor
 
     device = choose_device(cfg.device)
-    predictor = load_predictor(run, device, choose_dtype(cfg.precision, device))
+    upscaler = session.upscaler if session else None
+    if cfg.upscaler is not None:
+        upscaler = None if str(cfg.upscaler) == "bundled" else cfg.upscaler.resolve()
+    predictor = load_predictor(run, device, choose_dtype(cfg.precision, device), upscaler)
+    predictor.mask_model = choose_model(cfg.place, cfg.mask_model)
+    if session and session.upscaler != upscaler:
+        session.upscaler = upscaler
+        session.save()
     batch_size = cfg.batch_size or (4 if device.type == "cpu" else 16)
     return Means(predictor, batch_size, cfg.workers or os.cpu_count() or 1)
 
@@ -192,11 +222,10 @@ def describe(predictor: "Predictor", faceset: Faceset, tasks: list[Task], sessio
         # The crops themselves are not read, so any face type serves.
         found = f"data_dst/aligned holds {', '.join(sorted(types))} faces"
         say(f"{found}; {predictor.face_type} crops are cut from the frames by their landmarks")
-    segmented = [mask for mask in masks if "xseg" in mask]
-    if segmented:
-        raise UserError(
-            f"mask mode {segmented[0]} needs a mask network", "there is none", "choose one without xseg"
-        )
+    if any(map(needs_own, masks)):
+        say(f"data_dst/aligned: {counted(count_known(faceset.faces))}")
+    if any(map(needs_segmenter, masks)):
+        say(f"mask model {predictor.segmenter.identity}; xseg-dst asks it where no mask is drawn or stored")
     if session:
         keys = len(session.looks.frames())
         say(f"replaying {session.path.name}: settings change at {keys} frames")
@@ -205,6 +234,18 @@ def describe(predictor: "Predictor", faceset: Faceset, tasks: list[Task], sessio
     crowded = sum(len(task.faces) > 1 for task in tasks)
     if crowded:
         say(f"{crowded} frames hold several faces; each is swapped")
+
+
+def tell_flicker(figures: tuple[Flicker, Flicker] | None) -> None:
+    """Say what smoothing along the clip has brought, where it was asked for."""
+    if figures is None:
+        return
+    before, after = figures
+    say(
+        f"the light of the faces trembles by {after.light:.2f} of 255 levels (median second difference), "
+        f"before by {before.light:.2f}; their masks change by {after.mask:.1%} of their area from frame to "
+        f"frame, before by {before.mask:.1%}"
+    )
 
 
 def tell_what_is_left(cfg: Settings, tasks: list[Task], record: Record) -> None:
@@ -218,6 +259,10 @@ def tell_what_is_left(cfg: Settings, tasks: list[Task], record: Record) -> None:
 def report(summary: Summary, already: int, cfg: Settings) -> None:
     merged = f"{summary.merged} frames merged ({summary.faces} faces)"
     say(f"{merged}, {summary.without_face} without a face passed on, {already} were there already")
+    if len(summary.sizes) > 1:
+        found = summary.sizes.items()
+        sizes = ", ".join(f"{width}×{height} from {stem} on" for (height, width), stem in found)
+        warn(f"the frames have {len(summary.sizes)} sizes ({sizes}); a video needs one")
     if not summary.damaged:
         say(f"merged frames in {cfg.place.merged}")
         say(f"next: {command('stages.encode', '--workspace', cfg.workspace)}")

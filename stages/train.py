@@ -14,6 +14,7 @@ import torch
 from faceswap.config import FaceTypeOption, StageSettings, option, run_stage
 from faceswap.console import command, say, warn
 from faceswap.faceset.store import Faceset
+from faceswap.faceset.stored_masks import counted
 from faceswap.io import checkpoint
 from faceswap.io.files import read_json
 from faceswap.models.arch import Arch
@@ -112,7 +113,7 @@ def load(faceset: Faceset, side: Side, run: Run) -> SampleStore:
         warn(f"{path.name} carries no face metadata and is left out")
     for name, reason in samples.skipped.items():
         warn(f"{name} is left out: {reason}")
-    say(f"{side}: {len(samples)} faces from {faceset.folder}")
+    say(f"{side}: {len(samples)} faces from {faceset.folder}; {counted(samples.masks)}")
     return samples
 
 

@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).parent.parent
 
 # A module may import from its own layer only what ALLOWED names, and anything from lower layers.
 LAYERS = [
-    {"types", "errors"},
+    {"types", "errors", "commands"},
     {"config", "workspace", "console", "runtime", "stopping", "io"},
     {
         "models",
@@ -33,8 +33,9 @@ LAYERS = [
         "merge.warp",
     },
     {"faceset"},
-    {"faces", "facepack"},
+    {"faces", "facepack", "masks.crops", "masks.segmenter"},
     {"train", "merge", "detector", "provenance"},
+    {"masks"},
     {"gui", "benchmark"},
 ]
 PURE = [
@@ -44,6 +45,15 @@ PURE = [
     "color",
     "faces.smoothing",
     "faces.tracks",
+    "faceset.polygons",
+    "masks.carry",
+    "masks.crops",
+    "masks.document",
+    "masks.picking",
+    "masks.strokes",
+    "masks.suggest",
+    "masks.temporal",
+    "masks.views",
     "merge.clone",
     "merge.compose",
     "merge.enhance",

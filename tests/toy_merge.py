@@ -11,6 +11,7 @@ from faceswap.faces.warp import cut_crop
 from faceswap.faceset.metadata import FaceMeta
 from faceswap.faceset.store import write_face
 from faceswap.io.images import write_image
+from faceswap.merge.enhance import BUNDLED
 from faceswap.merge.masks import Prediction
 from faceswap.types import FaceType, Frame, Image, Points, Side
 
@@ -21,6 +22,7 @@ class Paint:
     """The simplest swapper: every face becomes one colour under a round mask."""
 
     resolution, face_type, identity = 64, FaceType.WHOLE, "paint at 1"
+    enhancer = BUNDLED
 
     def __init__(self) -> None:
         self.batches: list[int] = []

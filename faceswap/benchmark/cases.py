@@ -1,64 +1,33 @@
-"""The hot paths, timed on bundled input: aligning, training, compositing, judging."""
+"""Aligning, training and judging, timed on bundled input; merging is in `merging`."""
 
-import json
 import tempfile
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from faceswap.benchmark.clock import calls_per_s
 from faceswap.benchmark.machine import matrix_peak_flops, synchronize
+from faceswap.benchmark.scenes import CANVASES, scene
 from faceswap.detector.files import load_detector
 from faceswap.detector.gather import CROP_PX
 from faceswap.detector.judge import BATCH, Judge
 from faceswap.faces.analysis import Analyst
 from faceswap.faces.extract import CropStyle, align_frames
-from faceswap.faces.landmarks import outer_eye_distance
 from faceswap.faces.packs import load_pack
 from faceswap.io.images import write_image
-from faceswap.io.storyboard import frames_at
-from faceswap.merge.compose import compose
-from faceswap.merge.masks import Prediction
-from faceswap.merge.settings import MergeSettings
 from faceswap.models.arch import Arch, ModelSpec
 from faceswap.models.build import build
 from faceswap.models.flops import iteration_flops
 from faceswap.runtime import choose_dtype
 from faceswap.train.batches import Batch
 from faceswap.train.steps import StepOptions, TrainStep
-from faceswap.types import FaceType, Frame, Json, Points, Side
+from faceswap.types import Json, Side
 from faceswap.workspace import assets
-
-CANVASES = {"720p": (720, 1280), "1080p": (1080, 1920), "4K": (2160, 3840)}
-FACE_PX = 400
-# A face of the demo's actor, brow to chin, is this many outer-eye distances high.
-_FACE_IN_EYE_DISTANCES = 1.6
-
-
-class Scene(NamedTuple):
-    """A frame with one face about FACE_PX high, and the face's landmarks in it."""
-
-    frame: Frame
-    landmarks: Points
-
-
-def scene(canvas: tuple[int, int], moment: float = 0.3) -> Scene:
-    """The demo's actor enlarged to a face of FACE_PX and set into the middle of a canvas (height, width)."""
-    clip = assets() / "demo" / "actor_b.mp4"
-    truth = json.loads(clip.with_suffix(".json").read_text(encoding="utf-8"))["frames"]
-    # The truth counts from the corner of the first pixel.
-    points = np.array(truth[int(moment * len(truth))]["landmarks68"], np.float32) - np.float32(0.5)
-    scale = FACE_PX / (_FACE_IN_EYE_DISTANCES * outer_eye_distance(points))
-    middle = np.array([canvas[1], canvas[0]], np.float64) / 2 - scale * points[27:31].mean(axis=0)
-    to_canvas = np.column_stack([np.eye(2) * scale, middle])
-    frame = cv2.warpAffine(frames_at(clip, [moment])[0], to_canvas, canvas[::-1], flags=cv2.INTER_CUBIC)
-    return Scene(frame, (points * scale + middle).astype(np.float32))
 
 
 def bench_align(seconds: float, workers: int) -> Json:
@@ -73,7 +42,7 @@ def bench_align(seconds: float, workers: int) -> Json:
             out = Path(folder) / "aligned"
             out.mkdir(exist_ok=True)
             results = align_frames(_repeat(frames, 4000), out, analyst, CropStyle(Side.DST), workers)
-            rates[name] = round(_rate(partial(next, results), seconds, warm_up=8), 1)
+            rates[name] = round(calls_per_s(partial(next, results), seconds, warm_up=8), 1)
             # Ends the workers: what they had begun is finished, nothing further is.
             del results
     return rates
@@ -126,7 +95,7 @@ def _train_rate(
         step(batch, 0, next(iterations))
         synchronize(device)
 
-    rate = _rate(once, seconds, warm_up=3)
+    rate = calls_per_s(once, seconds, warm_up=3)
     return TrainRate(rate, _network_seconds(once, device))
 
 
@@ -140,31 +109,13 @@ def _network_seconds(once: Callable[[], None], device: torch.device) -> float:
     return float(sum(getattr(row, attribute) for row in profile.key_averages() if row.key in names)) / 1e6
 
 
-def bench_merge(seconds: float) -> Json:
-    """Frames a second of compositing alone on one core: R = 224, overlay, RCT, erode 20, blur 50."""
-    cv2.setNumThreads(1)
-    random = np.random.default_rng(0)
-    masks = np.zeros((224, 224), np.float32)
-    cv2.ellipse(masks, (112, 112), (70, 95), 0, 0, 360, 1.0, -1)
-    face = cv2.GaussianBlur(random.random((224, 224, 3), np.float32), (9, 9), 3)
-    prediction = Prediction(face, masks, masks)
-    settings = MergeSettings(erode=20, blur=50)
-    rates: Json = {"unit": "frames/s", "face_px": FACE_PX}
-    for name, canvas in CANVASES.items():
-        frame, points = scene(canvas)
-        once = partial(compose, frame, points, FaceType.WHOLE, prediction, settings)
-        rates[name] = round(_rate(once, seconds, warm_up=2), 1)
-    rates["4K_over_720p_time"] = round(rates["720p"] / rates["4K"], 2)
-    return rates
-
-
 def bench_judge(seconds: float, device: torch.device) -> Json:
     """Crops a second that the bundled detector judges in batches, shrinking included, cutting out not."""
     detector, card = load_detector(assets() / "detector")
     dtype = choose_dtype("auto", device)
     judge = Judge(detector, card.temperature, device, dtype)
     crops = list(np.random.default_rng(0).integers(0, 256, (BATCH, CROP_PX, CROP_PX, 3), dtype=np.uint8))
-    rate = BATCH * _rate(lambda: list(judge(crops)), seconds, warm_up=2)
+    rate = BATCH * calls_per_s(lambda: list(judge(crops)), seconds, warm_up=2)
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         detector(torch.zeros(1, 3, detector.input_px, detector.input_px, device=device))
     flops, peak = counter.get_total_flops(), matrix_peak_flops(device, dtype)
@@ -174,14 +125,3 @@ def bench_judge(seconds: float, device: torch.device) -> Json:
         "gflop_per_crop": round(flops / 1e9, 3),
         "share_of_peak": round(flops * rate / peak, 3),
     }
-
-
-def _rate(once: Callable[[], object], seconds: float, warm_up: int) -> float:
-    """Calls a second over at least `seconds` and three calls, after `warm_up` calls."""
-    for _ in range(warm_up):
-        once()
-    calls, begun = 0, time.perf_counter()
-    while calls < 3 or time.perf_counter() < begun + seconds:
-        once()
-        calls += 1
-    return calls / (time.perf_counter() - begun)

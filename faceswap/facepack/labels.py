@@ -81,7 +81,7 @@ def held_back_people(data: Path) -> set[str]:
 
 def landmarked(data: Path, teachers: Teachers, held_back: bool) -> Iterator[Labelled]:
     """Studio portraits with hand-placed points; points without a counterpart come from FaceMesh."""
-    table = _frl_table(data)["ibug68_to_frl189"]
+    table = frl_table(data)["ibug68_to_frl189"]
     wanted = held_back_people(data)
     for path in sorted((data / "landmarked").glob("*/*.json")):
         name = f"{path.parent.name}/{path.stem}"
@@ -166,11 +166,12 @@ def _from_teachers(picture: Picture, teachers: Teachers) -> tuple[Points, NDArra
 
 def hand_exact(data: Path) -> NDArray[np.int64]:
     """The hand-placed points among eyes and lips (36–67) that have an exact counterpart."""
-    exact = set(_frl_table(data)["exact"])
+    exact = set(frl_table(data)["exact"])
     return np.array([index for index in (*EYES, *LIPS) if int(index) in exact], np.int64)
 
 
-def _frl_table(data: Path) -> Any:
+def frl_table(data: Path) -> Any:
+    """The delivered JSON that maps the 189 hand-placed points of `landmarked`."""
     return json.loads((data / "landmarked" / "FRL189_to_ibug68.json").read_text(encoding="utf-8"))
 
 

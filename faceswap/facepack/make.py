@@ -13,6 +13,7 @@ from faceswap.facepack.export import FINDER_FILE, LANDMARKS_FILE, export_finder,
 from faceswap.facepack.finder import Finder
 from faceswap.facepack.labels import all_faces
 from faceswap.facepack.landmarker import Landmarker
+from faceswap.facepack.state import StateFile
 from faceswap.facepack.tasks import FindTask, LandmarkTask, Task
 from faceswap.facepack.training import Schedule, train
 
@@ -32,7 +33,7 @@ def make(part: Part, faces: FaceCache, work: Path, output: Path, schedule: Sched
         elif isinstance(network, Landmarker):
             export_landmarker(network, output / LANDMARKS_FILE)
 
-    train(task, work / f"{part}.safetensors", schedule, export)
+    train(task, StateFile(work / f"{part}.safetensors", export), schedule)
     say(f"{part} trained; its model is in {output}")
 
 

@@ -31,6 +31,16 @@ MESH_POINTS: NDArray[np.int64] = np.concatenate([BROWS, NOSE_RIDGE, NOSE_BASE, E
 MESH_VERTICES: NDArray[np.int64] = np.array(
     _MESH_BROWS + _MESH_RIDGE + _MESH_NOSE_BASE + _MESH_EYES + _MESH_OUTER_LIP + _MESH_INNER_LIP, np.int64
 )
+# FaceMesh's outline of the face, from the middle of the forehead over image right to the chin and back
+# (the FACEMESH_FACE_OVAL of its documentation).
+MESH_OVAL: NDArray[np.int64] = np.array([
+    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
+    152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
+])  # fmt: skip
+# Around both brows: the upper edge outwards, the lower one back.
+MESH_BROWS: NDArray[np.int64] = np.array([
+    (107, 66, 105, 63, 70, 46, 53, 52, 65, 55), (336, 296, 334, 293, 300, 276, 283, 282, 295, 285)
+])  # fmt: skip
 
 
 def five_points(points: Points) -> Points:

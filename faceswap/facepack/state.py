@@ -4,6 +4,7 @@ safetensors holds no checksum, so the digest of the tensors travels in its metad
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -58,6 +59,28 @@ def _average(mean: Tensor, new: Tensor, count: Tensor | int) -> Tensor:
         return new
     decay = min(_DECAY, (1 + int(count)) / (10 + int(count)))
     return mean.lerp(new, 1 - decay)
+
+
+@dataclass(frozen=True)
+class StateFile:
+    """Keeps a training in one file; each save hands the averaged network to `on_save`."""
+
+    path: Path
+    on_save: Callable[[nn.Module], None]
+
+    def restore(self, state: State) -> None:
+        """Fill `state` from the file, if there is one."""
+        if self.path.is_file():
+            load_state(self.path, state)
+
+    def save(self, state: State) -> None:
+        """Write the file, then call `on_save`."""
+        save_state(self.path, state)
+        self.on_save(state.average.module)
+
+    def after_step(self, state: State, loss: float, seconds: float) -> bool:
+        """Never ends a training before its schedule does."""
+        return False
 
 
 def save_state(path: Path, state: State) -> None:

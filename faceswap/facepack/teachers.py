@@ -68,7 +68,13 @@ class Teachers:
         return Found(found.boxes[agreed], found.scores[agreed], found.five[agreed])
 
     def mesh(self, frame: Picture, five: Points) -> Points:
-        """The FaceMesh points of one face, given five points: (68, 2) in px, NaN where unmapped.
+        """The FaceMesh points of one face, given five points: (68, 2) in px, NaN where unmapped."""
+        points = np.full((68, 2), np.nan, np.float32)
+        points[MESH_POINTS] = self.vertices(frame, five)[MESH_VERTICES]
+        return points
+
+    def vertices(self, frame: Picture, five: Points) -> NDArray[np.float64]:
+        """All (468, 2) FaceMesh vertices of one face in px, given five points.
 
         Two passes: a crop from the five points, then one from the first answer's bounds, each turned
         so that the eyes are level and 1.5 × as wide as the face (MediaPipe's own region).
@@ -80,10 +86,7 @@ class Teachers:
         turned = vertices @ _turn(axis).T
         low, high = turned.min(0), turned.max(0)
         center = ((low + high) / 2) @ _turn(axis)
-        vertices = self._run_mesh(frame, center, 1.5 * float((high - low).max()), axis)
-        points = np.full((68, 2), np.nan, np.float32)
-        points[MESH_POINTS] = vertices[MESH_VERTICES]
-        return points
+        return self._run_mesh(frame, center, 1.5 * float((high - low).max()), axis)
 
     def _run_mesh(self, frame: Picture, center: Points, side: float, axis: Points) -> NDArray[np.float64]:
         linear = MESH_SIZE / side * _turn(axis)

@@ -7,7 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap.errors import FaceswapError
-from faceswap.faces.geometry import apply_transform, compose_transforms, resize_transform
+from faceswap.faces.geometry import (
+    apply_transform,
+    compose_transforms,
+    crop_transform,
+    invert_transform,
+    resize_transform,
+)
 from faceswap.types import FaceType, Json, Points, Side, Transform
 
 SCHEMA = 1
@@ -51,7 +57,16 @@ class FaceMeta:
     def resized(self, size_px: int) -> Self:
         """The same face in a crop resized to `size_px`."""
         to_new = resize_transform(self.size_px, size_px)
-        return replace(self, frame_to_face=compose_transforms(to_new, self.frame_to_face), size_px=size_px)
+        frame_to_face = compose_transforms(to_new, self.frame_to_face)
+        polygons = tuple(_moved(polygon, to_new) for polygon in self.polygons)
+        return replace(self, frame_to_face=frame_to_face, size_px=size_px, polygons=polygons)
+
+    def crop_to(self, size_px: int, face_type: FaceType) -> Transform:
+        """From the pixels of this crop to those of one of `size_px`² that shows `face_type`."""
+        if face_type is self.face_type:
+            return resize_transform(self.size_px, size_px)
+        frame_to_other = crop_transform(self.landmarks, size_px, face_type)
+        return compose_transforms(frame_to_other, invert_transform(self.frame_to_face))
 
     def to_json(self) -> Json:
         """Plain JSON; `from_json` gives back the same numbers, bit for bit."""
@@ -100,6 +115,15 @@ class FaceMeta:
             embedding=None if embedding is None else np.array(embedding, np.float32),
             extra={key: value for key, value in data.items() if key not in _KNOWN},
         )
+
+
+def _moved(polygon: Json, a_to_b: Transform) -> Json:
+    """A polygon in other pixels; one that cannot be read stays as it is, for `read_polygons` to refuse."""
+    try:
+        points = np.array(polygon["points"], np.float64).reshape(-1, 2)
+    except (KeyError, TypeError, ValueError):
+        return polygon
+    return {**polygon, "points": _floats(apply_transform(a_to_b, points).astype(np.float32))}
 
 
 _KNOWN = {

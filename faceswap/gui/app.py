@@ -1,13 +1,16 @@
 """The application that all windows live in."""
 
+import ctypes
 import os
+import signal
 import sys
 
 from faceswap.errors import UserError
 
 try:
+    from PySide6.QtCore import QTimer
     from PySide6.QtGui import QColor, QImage, QPalette
-    from PySide6.QtWidgets import QApplication, QStyleFactory
+    from PySide6.QtWidgets import QApplication, QStyleFactory, QWidget
 except ImportError as error:
     raise UserError(
         "the window needs Qt",
@@ -35,8 +38,11 @@ _COLORS = {
 }
 
 
-def application() -> QApplication:
-    """The running application, dark as film people like it. Raises UserError where there is no screen."""
+def application(without_screen: str = "") -> QApplication:
+    """The running application, dark as film people like it.
+
+    Raises UserError where there is no screen; without_screen: what a person can do then.
+    """
     running = QApplication.instance()
     if isinstance(running, QApplication):
         return running
@@ -49,8 +55,9 @@ def application() -> QApplication:
         raise UserError(
             "there is no screen to open a window on",
             "neither DISPLAY nor WAYLAND_DISPLAY is set",
-            "leave out --interactive to merge by settings and session alone",
+            without_screen,
         )
+    _keep_none()
     app = QApplication(sys.argv[:1])
     app.setStyle(QStyleFactory.create("Fusion"))
     palette = QPalette()
@@ -60,6 +67,31 @@ def application() -> QApplication:
         palette.setColor(QPalette.ColorGroup.Disabled, role, QColor("#6b6e74"))
     app.setPalette(palette)
     return app
+
+
+def _keep_none() -> None:
+    """Let None outlive PySide6.
+
+    PySide6 6.12 drops a reference to None with every call that returns nothing. Python 3.11 counts those, and
+    ends with "deallocating None" after some thousand repaints; later ones do not (PEP 683).
+    """
+    if sys.version_info < (3, 12):
+        # The count is the first field of an object.
+        ctypes.c_ssize_t.from_address(id(None)).value += 2**60
+
+
+def run(window: QWidget) -> None:
+    """Show a window and return when it is closed; Ctrl-C in the terminal closes it."""
+    # Qt's loop never lets Python look for signals on its own.
+    wake = QTimer(window)
+    wake.timeout.connect(lambda: None)
+    wake.start(200)
+    before = signal.signal(signal.SIGINT, lambda *_: window.close())
+    window.show()
+    try:
+        application().exec()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def to_image(picture: NDArray[np.uint8]) -> QImage:

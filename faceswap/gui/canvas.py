@@ -1,14 +1,16 @@
-"""A picture to look at closely: fitted or zoomed, moved with the mouse, wiped against another."""
+"""A picture to look at closely: zoomed, moved with the mouse, wiped against another."""
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QWheelEvent
+from PySide6.QtCore import QPointF, QRectF, Qt, Signal
+from PySide6.QtGui import QColor, QFont, QImage, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QWidget
 
 from faceswap.gui.app import to_image
+from faceswap.gui.zoom import ZoomView
 from faceswap.merge.preview import Picture
 
 # As DeepFaceLab zooms (dfl-facts §11.8), and further.
 _LEAST, _MOST = 0.1, 16.0
+_STEP = 1.2
 _GRAB_PX = 8
 _ACCENT = QColor("#4a90d9")
 
@@ -17,7 +19,7 @@ class Mark(tuple[float, float, float, float, str, bool]):
     """A rectangle in frame pixels (left, top, width, height), its label, and whether it is the chosen one."""
 
 
-class Canvas(QWidget):
+class Canvas(ZoomView):
     """Pictures in frame pixels, whatever size they were computed at.
 
     clicked: where in the frame, in pixels; context: the same for the right button.
@@ -28,32 +30,23 @@ class Canvas(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._image, self._before = QImage(), QImage()
-        self._size = QSize(1, 1)
-        self._zoom: float | None = None
-        self._middle = QPointF()
+        self._before = QImage()
         self._wipe = 0.5
         self._dragged: QPointF | None = None
         self._wiping = False
         self._marks: list[Mark] = []
         self._note = ""
-        self.setMinimumSize(320, 200)
-        self.setMouseTracking(True)
 
-    @property
-    def zoom(self) -> float:
-        """Screen pixels per frame pixel."""
-        return self._zoom if self._zoom is not None else self._fitting()
+    def limits(self) -> tuple[float, float]:
+        return _LEAST, _MOST
 
-    def show_picture(self, picture: Picture, scale: float, before: Picture | None = None) -> None:
+    def stepped(self, notches: float) -> float:
+        return float(self.zoom * _STEP**notches)
+
+    def show_pictures(self, picture: Picture, scale: float, before: Picture | None = None) -> None:
         """A picture of `scale` times the frame's size; `before` lies left of the wipe."""
-        self._image = to_image(picture)
         self._before = QImage() if before is None else to_image(before)
-        size = QSize(round(picture.shape[1] / scale), round(picture.shape[0] / scale))
-        if size != self._size:
-            self._size = size
-            self._middle = QPointF(size.width() / 2, size.height() / 2)
-        self.update()
+        self.show_picture(picture, scale)
 
     def show_marks(self, marks: list[Mark]) -> None:
         """Rectangles over the picture."""
@@ -65,28 +58,9 @@ class Canvas(QWidget):
         self._note = note
         self.update()
 
-    def fit(self) -> None:
-        """The whole frame in the window."""
-        self._zoom = None
-        self._middle = QPointF(self._size.width() / 2, self._size.height() / 2)
-        self.update()
-
-    def zoom_by(self, factor: float, at: QPointF | None = None) -> None:
-        """Zoom about a place of the widget, or its middle."""
-        at = at or QPointF(self.width() / 2, self.height() / 2)
-        place = self._to_frame(at)
-        self._zoom = min(_MOST, max(_LEAST, self.zoom * factor))
-        self._middle += place - self._to_frame(at)
-        self.update()
-
     def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802
         painter = QPainter(self)
-        painter.fillRect(self.rect(), QColor("#151618"))
-        # Close up, a pixel should be seen as one.
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self.zoom < 3)
-        target = self._target()
-        if not self._image.isNull():
-            painter.drawImage(target, self._image)
+        target = self.paint_picture(painter)
         if not self._before.isNull():
             self._paint_before(painter, target)
         self._paint_marks(painter)
@@ -94,9 +68,6 @@ class Canvas(QWidget):
             painter.setPen(QColor("#f0c060"))
             painter.setFont(QFont(painter.font().family(), 13))
             painter.drawText(self.rect().adjusted(16, 12, -16, -12), Qt.AlignmentFlag.AlignTop, self._note)
-
-    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802
-        self.zoom_by(1.2 ** (event.angleDelta().y() / 120), event.position())
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         place = self._to_frame(event.position())
@@ -118,28 +89,14 @@ class Canvas(QWidget):
             self._wipe = min(1.0, max(0.0, (at.x() - target.left()) / target.width()))
             self.update()
         else:
-            self._middle -= (at - self._dragged) / self.zoom
-            self._zoom, self._dragged = self.zoom, at
-            self.update()
+            self.pan(at - self._dragged)
+            self._dragged = at
 
     def mouseReleaseEvent(self, _event: QMouseEvent) -> None:  # noqa: N802
         self._dragged = None
 
     def mouseDoubleClickEvent(self, _event: QMouseEvent) -> None:  # noqa: N802
         self.fit()
-
-    def _fitting(self) -> float:
-        return min(self.width() / self._size.width(), self.height() / self._size.height())
-
-    def _target(self) -> QRectF:
-        middle = (
-            self._middle if self._zoom is not None else QPointF(self._size.width(), self._size.height()) / 2
-        )
-        corner = QPointF(self.width(), self.height()) / 2 - middle * self.zoom
-        return QRectF(corner.x(), corner.y(), self._size.width() * self.zoom, self._size.height() * self.zoom)
-
-    def _to_frame(self, at: QPointF) -> QPointF:
-        return (at - self._target().topLeft()) / self.zoom
 
     def _on_wipe(self, at: QPointF) -> bool:
         target = self._target()

@@ -1,40 +1,39 @@
-"""The help of the merge window, made from the one table of keys."""
+"""The help of a window, made from its one table of keys."""
 
+from collections.abc import Sequence
 from html import escape
+from itertools import groupby
+from typing import Any
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QTextBrowser, QVBoxLayout, QWidget
 
-from faceswap.merge.commands import COMMANDS, GROUPS
+from faceswap.commands import Command
+from faceswap.gui.keys import shown
 
 
-def help_html() -> str:
-    """All commands by group, with their keys."""
-    parts = ["<p>Settings are sliders and lists at the right, and keys: with Shift five steps at a time.</p>"]
-    for group in GROUPS:
+def help_html(introduction: str, commands: Sequence[Command[Any]]) -> str:
+    """A paragraph, then the commands by group, with their keys."""
+    parts = [f"<p>{escape(introduction)}</p>"]
+    for group, members in groupby(commands, lambda command: command.group):
         parts.append(f"<h3>{group.capitalize()}</h3><table cellspacing='4'>")
-        for command in COMMANDS:
-            if command.group == group and ": five " not in command.help:
-                keys = " or ".join(f"<b>{escape(_shown(key))}</b>" for key in command.keys)
-                parts.append(f"<tr><td>{keys}&nbsp;&nbsp;</td><td>{escape(command.help)}</td></tr>")
+        for command in members:
+            keys = " or ".join(f"<b>{escape(shown(key))}</b>" for key in command.keys)
+            parts.append(f"<tr><td>{keys}&nbsp;&nbsp;</td><td>{escape(command.help)}</td></tr>")
         parts.append("</table>")
     return "".join(parts)
-
-
-def _shown(key: str) -> str:
-    return key.upper() if key.islower() else f"Shift+{key}" if len(key) == 1 and key.isupper() else key
 
 
 class HelpPanel(QDialog):
     """Stays beside the window until it is closed."""
 
-    def __init__(self, parent: QWidget) -> None:
+    def __init__(self, parent: QWidget, title: str, html: str) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Keys of the merge window")
+        self.setWindowTitle(title)
         # The window keeps the keyboard while the help is open.
         self.setAttribute(Qt.WidgetAttribute.WA_ShowWithoutActivating)
         text = QTextBrowser()
-        text.setHtml(help_html())
+        text.setHtml(html)
         text.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         column = QVBoxLayout(self)
         column.addWidget(text)

@@ -1,22 +1,21 @@
 """The merge window: a frame as it will be, every setting beside it, the clip below."""
 
-import signal
 from collections.abc import Callable
 from functools import partial
 
-from PySide6.QtCore import QEvent, Qt, QTimer
-from PySide6.QtGui import QCloseEvent, QKeyEvent
-from PySide6.QtWidgets import QMainWindow, QMenu
+from PySide6.QtCore import QTimer
+from PySide6.QtGui import QCloseEvent
+from PySide6.QtWidgets import QMenu
 
-from faceswap.gui.app import application
+from faceswap.gui.app import application, run
 from faceswap.gui.background import Ahead, Newest
 from faceswap.gui.faces import face_at, faces_told, marks
-from faceswap.gui.keys import command_of
+from faceswap.gui.keys import KeyWindow
 from faceswap.gui.merge_actions import actions_of
 from faceswap.gui.merge_layout import lay_out
 from faceswap.gui.rendering import Rendering, Thumbnails
 from faceswap.io.images import DamagedImage
-from faceswap.merge.commands import Adjust, Choose, Command, changed_by
+from faceswap.merge.commands import BY_KEY, Adjust, Choose, Do, changed_by
 from faceswap.merge.editing import Editor
 from faceswap.merge.looks import ACTIONS
 from faceswap.merge.plan import Cast
@@ -34,22 +33,14 @@ _AHEAD = 8
 
 def edit(session: Session, clip: Cast, merger: Merger, model: str, fps: float = 25) -> None:
     """Open the window and return when it is closed. Raises UserError where there is no screen."""
-    app = application()
-    window = MergeWindow(session, clip, merger, model, fps)
-    # Qt's loop never lets Python look for signals on its own.
-    wake = QTimer(window)
-    wake.timeout.connect(lambda: None)
-    wake.start(200)
-    before = signal.signal(signal.SIGINT, lambda *_: window.close())
-    window.show()
-    try:
-        app.exec()
-    finally:
-        signal.signal(signal.SIGINT, before)
+    application("leave out --interactive to merge by settings and session alone")
+    run(MergeWindow(session, clip, merger, model, fps))
 
 
-class MergeWindow(QMainWindow):
+class MergeWindow(KeyWindow):
     """Shows a session and changes it; everything that is decided lies in the session and its editor."""
+
+    by_key = BY_KEY
 
     def __init__(self, session: Session, clip: Cast, merger: Merger, model: str, fps: float = 25) -> None:
         super().__init__()
@@ -129,7 +120,7 @@ class MergeWindow(QMainWindow):
             return
         shown = self.shown
         before = shown.original if self.view == "wipe" else None
-        self.canvas.show_picture(picture(shown, self.view, self.checkerboard), shown.scale, before)
+        self.canvas.show_pictures(picture(shown, self.view, self.checkerboard), shown.scale, before)
         self.canvas.show_marks(marks(shown, self.editor))
 
     # -- what is changed -----------------------------------------------------------------------------
@@ -150,9 +141,7 @@ class MergeWindow(QMainWindow):
         if changed:
             self._changed()
 
-    def press(self, command: Command) -> None:
-        """Do what a key or a button stands for."""
-        action = command.action
+    def press(self, action: Adjust | Choose | Do) -> None:
         if isinstance(action, Adjust | Choose):
             self.act(self.editor.change(changed_by(action, self.editor.look.settings), False))
         else:
@@ -261,24 +250,6 @@ class MergeWindow(QMainWindow):
             self.thumbnails.ask([frame], self.rendering.statuses)
 
     # -- Qt ------------------------------------------------------------------------------------------
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
-        command = command_of(event)
-        if command is None:
-            super().keyPressEvent(event)
-        else:
-            self.press(command)
-
-    def event(self, event: QEvent) -> bool:
-        # Tab is the help, as in DeepFaceLab, and must not wander through the sliders.
-        if (
-            isinstance(event, QKeyEvent)
-            and event.type() == QEvent.Type.KeyPress
-            and event.key() == Qt.Key.Key_Tab
-        ):
-            self.keyPressEvent(event)
-            return True
-        return super().event(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
         for timer in (self._player, self._refine, self._check):

@@ -16,9 +16,10 @@ from PySide6.QtWidgets import (
 )
 
 from faceswap.gui.canvas import Canvas
-from faceswap.gui.help import HelpPanel
+from faceswap.gui.help import HelpPanel, help_html
 from faceswap.gui.settings_panel import SettingsPanel
 from faceswap.gui.timeline import Timeline
+from faceswap.merge.commands import COMMANDS
 from faceswap.merge.editing import SCOPES
 from faceswap.merge.views import VIEWS
 
@@ -32,6 +33,10 @@ _BUTTONS = {
     "process": "Merge remaining",
     "help": "Help",
 }
+HELP = help_html(
+    "Settings are sliders and lists at the right, and keys: with Shift five steps at a time.",
+    [command for command in COMMANDS if ": five " not in command.help],
+)
 _LEFT = ("undo", "redo", "play", "loop", "next_problem")
 
 
@@ -53,8 +58,9 @@ class Parts:
 def lay_out(window: QMainWindow, frames: int) -> Parts:
     """Fill a window for a clip of so many frames: picture and clip at left, settings at right."""
     buttons = {name: QPushButton(text) for name, text in _BUTTONS.items()}
+    help_panel = HelpPanel(window, "Keys of the merge window", HELP)
     parts = Parts(
-        Canvas(), SettingsPanel(), Timeline(frames), HelpPanel(window), _list(SCOPES), _list(VIEWS), QLabel(),
+        Canvas(), SettingsPanel(), Timeline(frames), help_panel, _list(SCOPES), _list(VIEWS), QLabel(),
         QLabel(), buttons,
     )  # fmt: skip
     buttons["loop"].setCheckable(True)

@@ -37,7 +37,6 @@ class Rendering(QObject):
         self._checks.done.connect(self._take)
         # Of a frame, the look that was asked about and the answer.
         self._known: dict[int, tuple[Look, Status]] = {}
-        self._place = {path.stem: index for index, path in enumerate(clip.frames)}
         self.statuses: list[Status] = ["pending"] * len(clip.frames)
         self.merged.connect(self._note)
 
@@ -81,7 +80,7 @@ class Rendering(QObject):
         self.ended.emit(told)
 
     def _finished(self, task: Task) -> bool:
-        self.merged.emit(self._place[task.stem])
+        self.merged.emit(self._clip.index(task.stem))
         return not self._stop.is_set()
 
     def _note(self, frame: int) -> None:

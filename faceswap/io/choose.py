@@ -44,7 +44,9 @@ def choose_film(
     wanted = " or ".join(coder.name for coder in codec.coders)
     has = ", ".join(other for other, made in CODECS.items() if any(_candidates(made, binary, "off")))
     raise UserError(
-        f"this ffmpeg has no encoder for {name}", f"it lacks {wanted}; it has {has}", "choose one"
+        f"this ffmpeg has no encoder for {name}",
+        f"it lacks {wanted}; it has {has}",
+        "choose one of those: --codec NAME",
     )
 
 

@@ -23,8 +23,9 @@ from faceswap.types import Frame
 def extract(paths: Sequence[Path], folder: Path, choice: Choice, *, again: bool = False) -> Timestamps:
     """Write the frames of `paths` to `folder`, and their times to its timestamps.json.
 
-    A set that was begun with the same clips and choice is continued, a finished one left alone. Other
-    frames in `folder` are never replaced: UserError, or with `again` they are moved to a trash folder.
+    A set that was begun with the same clips and choice, or has lost frames, is continued; a whole one is left
+    alone. Other frames in `folder` are never replaced: UserError, or with `again` they are moved to a trash
+    folder.
     """
     clips = tuple(probe(path) for path in paths)
     wanted = Timestamps(choice=choice, clips=clips)
@@ -74,7 +75,8 @@ def _settle(wanted: Timestamps, folder: Path, again: bool) -> Timestamps | None:
     there = list_images(folder)
     found = read_timestamps(folder)
     differences = wanted.differences(found) if found else ["not made by this stage"] * bool(there)
-    if there and found and found.complete and not differences and not again:
+    lost = {frame.name for frame in found.frames} - {path.name for path in there} if found else set()
+    if there and found and found.complete and not lost and not differences and not again:
         say(f"already there: {len(there)} frames in {folder} (--again makes them anew)")
         return found
     if not differences and not (again and found and found.complete):

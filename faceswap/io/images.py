@@ -74,7 +74,12 @@ def read_mask(path: Path) -> Mask:
 
 def write_mask(path: Path, mask: Mask) -> None:
     """Write a mask (H, W) in [0, 1] atomically as 8-bit grey; values outside are clipped."""
-    write_bytes(path, _encode(path.suffix, as_grey(mask), quality=95, compression=3))
+    write_bytes(path, encode_mask(mask, path.suffix))
+
+
+def encode_mask(mask: Mask, suffix: str = ".png") -> bytes:
+    """The bytes of an 8-bit grey picture file from a mask (H, W) in [0, 1]; values outside are clipped."""
+    return _encode(suffix, as_grey(mask), quality=95, compression=3)
 
 
 def as_grey(mask: Mask) -> NDArray[np.uint8]:

@@ -152,9 +152,10 @@ def _demux(pipe: IO[bytes]) -> Iterator[tuple[float, Frame]]:
 def _mux(pipe: IO[bytes], frames: Iterable[tuple[float, Frame]], fps: float) -> None:
     timed = iter(frames)
     first = next(timed)
-    # When ffmpeg dies its own words explain more than our broken pipe.
+    # When ffmpeg dies its own words explain more than our broken pipe, for which PyAV has a name of its own
+    # when it closes the container.
     with (
-        suppress(BrokenPipeError),
+        suppress(BrokenPipeError, av.error.PyAVCallbackError),
         pipe,
         av.open(pipe, "w", format="nut", buffer_size=_BUFFER_BYTES) as out,
     ):

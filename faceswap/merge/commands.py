@@ -1,19 +1,16 @@
 """What a person can do in the merge window, and by which key: the one table that window and help are made of.
 
-Keys that DeepFaceLab's merger has are its own (dfl-facts §11.2, §11.8): by the character that is typed, so
-that a capital is the same key with Shift on every keyboard. All others are named as Qt names them.
+Keys that DeepFaceLab's merger has are its own (dfl-facts §11.2, §11.8).
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+from typing import Any, TypeAlias, get_args
 
 from annotated_types import Ge, Le
 
+from faceswap import commands
 from faceswap.merge.settings import MergeSettings, Mode
-
-Group: TypeAlias = Literal["look", "frames", "settings over the clip", "view", "faces", "work"]
-GROUPS: tuple[Group, ...] = get_args(Group)
 
 
 @dataclass(frozen=True)
@@ -39,13 +36,7 @@ class Do:
     name: str
 
 
-class Command(NamedTuple):
-    """keys: any of them; help: what happens, as a sentence without a full stop."""
-
-    group: Group
-    keys: tuple[str, ...]
-    help: str
-    action: Adjust | Choose | Do
+Command: TypeAlias = commands.Command[Adjust | Choose | Do]
 
 
 # Settings by their pair of keys; the same letters with Shift go five times as far.
@@ -73,7 +64,7 @@ _MODES: tuple[Mode, ...] = (
     "original", "overlay", "hist-match", "seamless", "seamless-hist-match", "raw-rgb", "raw-predict",
 )  # fmt: skip
 
-_ACTIONS: tuple[tuple[Group, tuple[str, ...], str, str], ...] = (
+_ACTIONS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
     ("frames", (",", "Left"), "previous frame", "previous"),
     ("frames", (".", "Right"), "next frame", "next"),
     ("frames", ("<", "Home"), "first frame", "first"),
@@ -122,7 +113,7 @@ def _table() -> Iterable[Command]:
 
 
 COMMANDS: tuple[Command, ...] = tuple(_table())
-BY_KEY: Mapping[str, Command] = {key: command for command in COMMANDS for key in command.keys}
+BY_KEY: Mapping[str, Command] = commands.by_key(COMMANDS)
 
 
 def keys_of(setting: str) -> str:

@@ -12,15 +12,14 @@ from typing import cast
 import cv2
 import numpy as np
 
+from faceswap.color.moments import Moment
 from faceswap.faces.geometry import apply_transform, crop_transform
-from faceswap.merge.enhance import BackProjection, Enhancer
+from faceswap.merge.enhance import BUNDLED, Enhancer
 from faceswap.merge.finish import Scene, finish
 from faceswap.merge.masks import MASK_PX, Prediction, face_mask, shape_mask
 from faceswap.merge.settings import MergeSettings
 from faceswap.merge.warp import Rectangle, covered, paste_face, paste_mask, placement
 from faceswap.types import FaceType, Frame, Image, Mask, Points
-
-_BUNDLED = BackProjection()
 
 
 @dataclass(frozen=True)
@@ -44,19 +43,20 @@ def compose(
     prediction: Prediction,
     settings: MergeSettings,
     motion: tuple[float, float] | None = None,
-    enhancer: Enhancer = _BUNDLED,
+    tone: Moment | None = None,
+    enhancer: Enhancer = BUNDLED,
 ) -> Composite:
     """Lay `prediction` over the face at `landmarks` (68, 2) of `frame`, which is left as it is.
 
-    motion: the face's way in frame pixels, as `motion.movement` tells, None if unknown; enhancer: used
-    where super-resolution is asked for. The cost follows the face's rectangle and the model's resolution,
-    not the frame's size. Raises ValueError for mode raw-predict, whose picture is not a frame (see
-    `raw_picture`), and for a mask mode whose masks the prediction lacks.
+    motion: the face's way in frame pixels, as `motion.movement` tells, None if unknown; tone: see `Scene`;
+    enhancer: used where super-resolution is asked for. The cost follows the face's rectangle and the
+    model's resolution, not the frame's size. Raises ValueError for mode raw-predict, whose picture is not a
+    frame (see `raw_picture`), and for a mask mode whose masks the prediction lacks.
     """
     if settings.mode == "raw-predict":
         raise ValueError("mode raw-predict lays nothing over a frame")
     mask = _mask(landmarks, face_type, prediction, settings)
-    scene = Scene(frame, landmarks, face_type, prediction, settings, mask, motion)
+    scene = Scene(frame, landmarks, face_type, prediction, settings, mask, motion, tone)
     place = placement(landmarks, MASK_PX, face_type, scene.scale)
     square = np.ones_like(mask)
     rectangle = covered(square if settings.mode == "raw-rgb" else mask, place, *frame.shape[:2])

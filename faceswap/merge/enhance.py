@@ -37,6 +37,9 @@ class BackProjection:
         return np.clip(_corrected(fine, face), 0, 1)
 
 
+BUNDLED: Enhancer = BackProjection()
+
+
 def super_resolve(face: Image, enhancer: Enhancer, power: int) -> Image:
     """The face (4R, 4R, 3), `power` percent of it by the enhancer, the rest cubic."""
     mixed = cv2.addWeighted(enhancer.enhance(face), power / 100, _enlarged(face), 1 - power / 100, 0)

@@ -14,15 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap.color.histogram import histogram_match
+from faceswap.color.moments import Moment
 from faceswap.color.transfer import TRANSFERS
-from faceswap.faces.geometry import apply_transform, crop_transform
+from faceswap.faces.geometry import crop_transform
 from faceswap.merge.clone import seamless_clone
 from faceswap.merge.enhance import Enhancer, super_resolve
 from faceswap.merge.filters import filter_face
 from faceswap.merge.masks import Prediction
 from faceswap.merge.motion import blur_along
 from faceswap.merge.settings import MergeSettings
-from faceswap.merge.warp import crop_face
+from faceswap.merge.warp import crop_face, visible
 from faceswap.types import FaceType, Frame, Image, Mask, Points, Transform
 
 # DFL clones where more than this of the swap shows (dfl-facts §16.75).
@@ -31,7 +32,10 @@ _CLONED = 0.1
 
 @dataclass(frozen=True)
 class Scene:
-    """All that finishing a face may look at; `mask` is where it will show, in its crop, of any size."""
+    """All that finishing a face may look at; `mask` is where it will show, in its crop, of any size.
+
+    tone: (2, 3), gains and offsets of the frame's colours before the face takes them on; None: as they are.
+    """
 
     frame: Frame
     landmarks: Points
@@ -40,6 +44,7 @@ class Scene:
     settings: MergeSettings
     mask: Mask
     motion: tuple[float, float] | None = None
+    tone: Moment | None = None
 
     @property
     def size_px(self) -> int:
@@ -84,6 +89,9 @@ def _coloured(face: Image, mask: Mask, scene: Scene) -> Image:
     if settings.color_transfer == "none" and not matching:
         return face
     target, seen = _view(scene, face, 1.0)
+    if scene.tone is not None:
+        gain, offset = scene.tone.astype(np.float32)
+        target = np.clip(target * gain + offset, 0, 1)
     weights = mask * seen
     # The same random directions in every frame, so that a transfer that draws some does not flicker.
     face = TRANSFERS[settings.color_transfer](face, target, weights, np.random.default_rng(0))
@@ -102,9 +110,5 @@ def _view(scene: Scene, face: Image, scale: float) -> tuple[Image, NDArray[np.bo
     size_px, (height, width) = scene.size_px, scene.frame.shape[:2]
     crop = crop_face(scene.frame, scene.landmarks, size_px, scene.face_type, scale)
     frame_to_face = crop_transform(scene.landmarks, size_px, scene.face_type, scale)
-    corners = np.array([(0, 0), (width - 1, 0), (width - 1, height - 1), (0, height - 1)], np.float64)
-    drawn = np.zeros((size_px, size_px), np.uint8)
-    cv2.fillConvexPoly(drawn, np.rint(apply_transform(frame_to_face, corners)).astype(np.int32), 1)
-    # Interpolation has mixed black into the frame's last pixels.
-    seen = cv2.erode(drawn, np.ones((3, 3), np.uint8)) > 0
+    seen = visible(height, width, frame_to_face, size_px)
     return np.where(seen[..., None], crop, face), seen

@@ -27,7 +27,8 @@ class Prediction(NamedTuple):
     """A model's answer to one crop: face (R, R, 3) RGB, masks (R, R), all float32 in [0, 1].
 
     mask_prd, mask_dst: what the model calls face in the swap and in the frame; xseg_prd, xseg_dst: what
-    the mask segmenter does, None where there is none.
+    the mask segmenter does; own_dst: the mask drawn or stored for the frame's face (see `own`). These three
+    are of any size, None where there is none.
     """
 
     face: Image
@@ -35,9 +36,12 @@ class Prediction(NamedTuple):
     mask_dst: Mask
     xseg_prd: Mask | None = None
     xseg_dst: Mask | None = None
+    own_dst: Mask | None = None
 
 
-def _hull(_prediction: Prediction, landmarks: Points) -> Mask:
+def _dst(prediction: Prediction, landmarks: Points) -> Mask:
+    if prediction.own_dst is not None:
+        return prediction.own_dst
     side = MASK_PX * _HULL_FINENESS
     fine = (landmarks + np.float32(0.5)) * _HULL_FINENESS - np.float32(0.5)
     drawn = hull_mask(fine, side, side)
@@ -47,7 +51,7 @@ def _hull(_prediction: Prediction, landmarks: Points) -> Mask:
 # The masks that a mode is made of, before they are multiplied or added as its name says.
 _PARTS: dict[str, Callable[[Prediction, Points], Mask | None]] = {
     "full": lambda _prediction, _landmarks: np.ones((MASK_PX, MASK_PX), np.float32),
-    "dst": _hull,
+    "dst": _dst,
     "learned-prd": lambda prediction, _landmarks: prediction.mask_prd,
     "learned-dst": lambda prediction, _landmarks: prediction.mask_dst,
     "xseg-prd": lambda prediction, _landmarks: prediction.xseg_prd,
@@ -55,13 +59,20 @@ _PARTS: dict[str, Callable[[Prediction, Points], Mask | None]] = {
 }
 
 
+def parts_of(mode: MaskMode) -> frozenset[str]:
+    """The masks that a mode is made of."""
+    return frozenset(mode.replace("+", "*").split("*"))
+
+
 def _combined(mode: MaskMode, prediction: Prediction, landmarks: Points) -> Mask:
     masks = []
-    for name in mode.replace("+", "*").split("*"):
+    for name in sorted(parts_of(mode)):
         mask = _PARTS[name](prediction, landmarks)
         if mask is None:
             raise ValueError(f"mask mode {mode} needs the mask {name}, which this prediction lacks")
         masks.append(mask)
+    if len({mask.shape for mask in masks}) > 1:
+        masks = [_at_mask_px(mask) for mask in masks]
     return sum(masks[1:], masks[0]) if "+" in mode else math.prod(masks[1:], start=masks[0])
 
 
@@ -70,16 +81,17 @@ def face_mask(mode: MaskMode, prediction: Prediction, landmarks: Points) -> Mask
 
     Raises ValueError naming the mode when it needs a segmenter's mask and there is none.
     """
-    mask = _combined(mode, prediction, landmarks)
-    if mask.shape[0] != MASK_PX:
-        finer = mask.shape[0] < MASK_PX
-        mask = cv2.resize(
-            mask, (MASK_PX, MASK_PX), interpolation=cv2.INTER_CUBIC if finer else cv2.INTER_AREA
-        )
-    mask = np.clip(mask, 0, 1)
+    mask = np.clip(_at_mask_px(_combined(mode, prediction, landmarks)), 0, 1)
     # What an 8-bit mask cannot show would only enlarge the rectangle that is composited.
     mask[mask < 1 / 255] = 0
     return mask
+
+
+def _at_mask_px(mask: Mask) -> Mask:
+    if mask.shape[0] == MASK_PX:
+        return mask
+    how = cv2.INTER_CUBIC if mask.shape[0] < MASK_PX else cv2.INTER_AREA
+    return np.asarray(cv2.resize(mask, (MASK_PX, MASK_PX), interpolation=how), np.float32)
 
 
 def shape_mask(mask: Mask, erode: int, blur: int) -> Mask:

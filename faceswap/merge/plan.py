@@ -2,18 +2,23 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from faceswap.console import command, warn
 from faceswap.errors import UserError
 from faceswap.faces.tracks import Spot, link_faces
-from faceswap.faceset.store import Faceset
+from faceswap.faceset.store import Face, Faceset
+from faceswap.faceset.stored_masks import mask_mark, mask_origin
 from faceswap.io.files import list_images
 from faceswap.merge.looks import Look, Looks
 from faceswap.merge.motion import movement
+from faceswap.merge.own import needs_own, needs_segmenter
 from faceswap.merge.render import Subject, is_untouched
 from faceswap.merge.settings import MergeSettings
 from faceswap.types import Points
@@ -39,10 +44,16 @@ class Task:
 
 @dataclass(frozen=True)
 class Cast:
-    """The frames of a clip, in order, and the landmarks of all faces of each."""
+    """The frames of a clip, in order, and the landmarks of all faces of each.
+
+    owners: the same faces in the faceset, where their own masks are. segmenter: gives what changes when the
+    answers of the mask segmenter may; asked only for looks that need one.
+    """
 
     frames: tuple[Path, ...]
     faces: tuple[tuple[Points, ...], ...]
+    owners: tuple[tuple[Face, ...], ...] = ()
+    segmenter: Callable[[], str] = str
 
     @classmethod
     def of(cls, frames: Path, faceset: Faceset) -> "Cast":
@@ -70,8 +81,17 @@ class Cast:
             raise UserError(f"no face in {faceset.folder} belongs to a frame in {frames}", found, hint)
         if lost:
             warn(f"{len(lost)} frames that faces come from are missing in {frames}, the first is {lost[0]}")
-        faces = (tuple(face.meta.landmarks for face in by_frame.get(path.stem, [])) for path in paths)
-        return cls(tuple(paths), tuple(faces))
+        owners = tuple(tuple(by_frame.get(path.stem, [])) for path in paths)
+        faces = tuple(tuple(face.meta.landmarks for face in there) for there in owners)
+        return cls(tuple(paths), faces, owners)
+
+    def index(self, stem: str) -> int:
+        """The place of the frame of this name."""
+        return self._places[stem]
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {path.stem: index for index, path in enumerate(self.frames)}
 
     def track(self, index: int, number: int) -> dict[int, int]:
         """The same face in the frames before and after: by frame, its number there."""
@@ -89,7 +109,12 @@ class Cast:
         """The faces of frame `index` that are laid over it, by their number in the frame."""
         return {
             number: Subject(
-                points, look.action(number) == "leave", self._motion(index, number, look.settings)
+                points,
+                look.action(number) == "leave",
+                self._motion(index, number, look.settings),
+                (index, number),
+                self._near(index, number, look.settings),
+                own=self._owner(index, number, look.settings),
             )
             for number, points in enumerate(self.faces[index])
             if look.action(number) != "skip"
@@ -100,8 +125,36 @@ class Cast:
         settings, subjects = look.settings, tuple(self.subjects(index, look).values())
         # A frame that is passed on is the same whatever the model.
         untouched = is_untouched(subjects, settings)
-        mark = "no face" if untouched else fingerprint(model, settings, subjects)
+        beside = [[(spot[0] - index, self._digests[spot]) for spot in face.near] for face in subjects]
+        masks = [mask_mark(face.own) for face in subjects if face.own]
+        if not untouched and needs_segmenter(settings.mask_mode):
+            masks.append(self.segmenter())
+        mark = "no face" if untouched else fingerprint(model, settings, subjects, beside, masks)
         return Task(self.frames[index], subjects, settings, mark)
+
+    def _near(self, index: int, number: int, settings: MergeSettings) -> tuple[Spot, ...]:
+        """The same face in the frames that the settings average over."""
+        reach = max(settings.smooth_color, settings.smooth_mask)
+        if not reach:
+            return ()
+        track = self.track(index, number)
+        return tuple((at, track[at]) for at in range(index - reach, index + reach + 1) if at in track)
+
+    def _owner(self, index: int, number: int, settings: MergeSettings) -> Face | None:
+        """The face whose own mask the settings use; None where it has none."""
+        if not self.owners or not needs_own(settings.mask_mode):
+            return None
+        face = self.owners[index][number]
+        return face if mask_origin(face) != "hull" else None
+
+    @cached_property
+    def _digests(self) -> dict[Spot, str]:
+        """Of each face's landmarks, for marks that name many."""
+        return {
+            (index, number): hashlib.sha256(np.ascontiguousarray(points).tobytes()).hexdigest()[:16]
+            for index, faces in enumerate(self.faces)
+            for number, points in enumerate(faces)
+        }
 
     def _motion(self, index: int, number: int, settings: MergeSettings) -> tuple[float, float] | None:
         """The way of a face from the frame before to the one after; its own place where one has no such."""
@@ -128,10 +181,19 @@ def plan(cast: Cast, model: str, looks: Looks) -> list[Task]:
     return tasks
 
 
-def fingerprint(model: str, settings: MergeSettings, subjects: Iterable[Subject] = ()) -> str:
-    """Equal for frames that a merge would render equally: model, look and the frame's faces."""
+def fingerprint(
+    model: str,
+    settings: MergeSettings,
+    subjects: Iterable[Subject] = (),
+    beside: Sequence[Any] = (),
+    masks: Sequence[str] = (),
+) -> str:
+    """Equal for frames that a merge would render equally.
+
+    That is: model, look, the frame's faces, those beside, and the masks that come from elsewhere.
+    """
     faces = [(face.landmarks.tolist(), face.leave, face.motion) for face in subjects]
-    known = [model, settings.model_dump(mode="json"), faces]
+    known = [model, settings.model_dump(mode="json"), faces, list(beside), *masks]
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:32]
 
 

@@ -1,6 +1,7 @@
 """A trained model, ready to give faces the look of src, many at a time."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,10 @@ from torch import Tensor
 from faceswap.console import warn
 from faceswap.errors import UserError
 from faceswap.io import checkpoint
+from faceswap.masks.segmenter import Segmenter, load_segmenter
+from faceswap.merge.enhance import BUNDLED, Enhancer
 from faceswap.merge.masks import Prediction
+from faceswap.merge.upscale import Upscaler, load_upscaler
 from faceswap.models.arch import ModelSpec
 from faceswap.models.build import build
 from faceswap.models.swap import SwapModel
@@ -18,7 +22,14 @@ from faceswap.types import FaceType, Image, Mask
 
 
 class Predictor:
-    """Swaps batches of crops. `identity` changes whenever the model's answers may."""
+    """Swaps batches of crops. `identity` changes whenever the answers of its networks may.
+
+    enhancer: what draws faces finer where super-resolution is asked for. mask_model: folder of the segmenter,
+    which is loaded when a look needs it first; None for the bundled one.
+    """
+
+    enhancer: Enhancer = BUNDLED
+    mask_model: Path | None = None
 
     def __init__(
         self, model: SwapModel, face_type: FaceType, device: torch.device, dtype: torch.dtype, identity: str
@@ -27,6 +38,15 @@ class Predictor:
         self.resolution = model.spec.resolution
         self._device, self._dtype = device, dtype
         self._model = model.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def enhance_by(self, upscaler: Upscaler) -> None:
+        """Take a user's network for super-resolution."""
+        self.enhancer, self.identity = upscaler, f"{self.identity}, {upscaler.identity}"
+
+    @cached_property
+    def segmenter(self) -> Segmenter:
+        """What finds the face in crops; UserError where there is no such model."""
+        return load_segmenter(self.mask_model, self._device, self._dtype)
 
     @torch.inference_mode()
     def __call__(self, crops: Sequence[Image]) -> list[Prediction]:
@@ -39,16 +59,22 @@ class Predictor:
         return [Prediction(*parts) for parts in zip(faces, masks_prd, masks_dst, strict=True)]
 
 
-def load_predictor(run: Path, device: torch.device, dtype: torch.dtype) -> Predictor:
+def load_predictor(
+    run: Path, device: torch.device, dtype: torch.dtype, upscaler: Path | None = None
+) -> Predictor:
     """The newest intact checkpoint of model folder `run`; says when newer ones are damaged.
 
-    dtype: torch.bfloat16 where the device computes it natively, else torch.float32. Raises UserError
-    when there is no intact checkpoint, or it does not hold what its description says.
+    dtype: torch.bfloat16 where the device computes it natively, else torch.float32. upscaler: see
+    `load_upscaler`. Raises UserError when there is no intact checkpoint, or it does not hold what its
+    description says.
     """
     loaded = checkpoint.load(run, ["weights"])
     for reason in loaded.rejected:
         warn(f"{reason}; using {loaded.path.name}")
-    return predictor_of(loaded, run.name, device, dtype)
+    predictor = predictor_of(loaded, run.name, device, dtype)
+    if upscaler is not None:
+        predictor.enhance_by(load_upscaler(upscaler, predictor.resolution, device.type == "cuda"))
+    return predictor
 
 
 def predictor_of(loaded: checkpoint.Loaded, name: str, device: torch.device, dtype: torch.dtype) -> Predictor:

@@ -5,28 +5,34 @@ What a setting changes comes after the model, so a prediction serves every look 
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap.io.images import as_uint8, read_image
+from faceswap.io.images import DamagedImage, as_uint8, read_image
 from faceswap.merge.looks import Look
 from faceswap.merge.masks import Prediction
-from faceswap.merge.plan import Cast
+from faceswap.merge.own import look_at, needs_own, needs_segmenter, with_masks
+from faceswap.merge.plan import Cast, Task
 from faceswap.merge.render import Subject, render
 from faceswap.merge.run import Swapper
+from faceswap.merge.settings import MergeSettings
+from faceswap.merge.steady import Survey, steadied
 from faceswap.merge.warp import crop_face
-from faceswap.types import Frame, Mask, Points
+from faceswap.types import Frame, Image, Mask, Points
 
 Picture = NDArray[np.uint8]
 T = TypeVar("T")
 Array = TypeVar("Array", bound=NDArray[Any])
 
-# A 4K frame has 25 MB; predictions of a model of 256 px have 1.3 MB each.
-_FRAMES_KEPT, _SMALL_KEPT, _PREDICTIONS_KEPT = 4, 48, 160
+# A 4K frame has 25 MB; predictions of a model of 256 px have 1.3 MB each, masks for a look half of that.
+_FRAMES_KEPT, _SMALL_KEPT, _PREDICTIONS_KEPT, _MASKS_KEPT = 4, 48, 160, 80
 
 
 class Shown(NamedTuple):
@@ -77,6 +83,11 @@ class Previewer:
         self._frames: Kept[Frame] = Kept(_FRAMES_KEPT)
         self._small: Kept[tuple[Picture, float]] = Kept(_SMALL_KEPT)
         self._predictions: Kept[list[Prediction]] = Kept(_PREDICTIONS_KEPT)
+        self._masks: Kept[list[Prediction]] = Kept(_MASKS_KEPT)
+        # Apart from the merge's own: batches of another size differ in their last bits.
+        self._scratch = TemporaryDirectory(prefix="faceswap-")
+        self._survey = Survey(clip, "preview", predictor.face_type, Path(self._scratch.name))
+        self._measuring = threading.Lock()
 
     def show(self, index: int, look: Look, limit_px: int | None = None) -> Shown:
         """Frame `index` in `look`, its longer side at most `limit_px`; without a limit as it will be written.
@@ -89,8 +100,11 @@ class Previewer:
         chosen = self._clip.subjects(index, look)
         subjects = [_scaled(subject, scale) for subject in chosen.values()]
         face_type, size = self._predictor.face_type, self._predictor.resolution
-        answers = [predictions[number] for number in chosen]
-        result, mask = render(original, subjects, answers, face_type, look.settings, size)
+        self._measure(subjects)
+        answers = self._masked(index, look, chosen, [predictions[number] for number in chosen])
+        subjects, answers = steadied(self._survey, subjects, answers, look.settings)
+        enhancer = self._predictor.enhancer
+        result, mask = render(original, subjects, answers, face_type, look.settings, size, enhancer)
         faces = tuple(_points(points, scale) for points in self._clip.faces[index])
         height, width = original.shape[:2]
         return Shown(
@@ -105,6 +119,34 @@ class Previewer:
         """Do what takes long for a frame: decode it and ask the model."""
         self._predicted(index)
         self._sized(index, limit_px)
+
+    def _masked(
+        self, index: int, look: Look, chosen: Mapping[int, Subject], answers: list[Prediction]
+    ) -> list[Prediction]:
+        """The predictions of faces with the masks that the look needs besides the model's."""
+        mode = look.settings.mask_mode
+        if not needs_own(mode) and not needs_segmenter(mode):
+            return answers
+
+        def make() -> list[Prediction]:
+            sights = look_at(self._frame(index), list(chosen.values()), mode, self._predictor)
+            return with_masks(sights, answers, self._predictor, max(1, len(answers)))
+
+        return self._masks.get((index, mode, tuple(chosen)), make)
+
+    def _measure(self, subjects: Sequence[Subject]) -> None:
+        """Look at the frames around, where the faces' light and masks are smoothed over them."""
+        task = Task(Path(), tuple(subjects), MergeSettings(), "")
+        with self._measuring:
+            for near in self._survey.missing([task]):
+                index = self._clip.index(near.stem)
+                with suppress(DamagedImage):
+                    frame, answers = self._frame(index), self._predicted(index)
+                    self._survey.keep(near, frame, self._crops(index), answers)
+
+    def _crops(self, index: int) -> list[Image]:
+        size, face_type = self._predictor.resolution, self._predictor.face_type
+        return [crop_face(self._frame(index), face, size, face_type) for face in self._clip.faces[index]]
 
     def _frame(self, index: int) -> Frame:
         return self._frames.get(index, lambda: read_image(self._clip.frames[index]))
@@ -123,15 +165,9 @@ class Previewer:
         return self._small.get((index, limit_px), make)
 
     def _predicted(self, index: int) -> list[Prediction]:
-        faces = self._clip.faces[index]
-
-        def make() -> list[Prediction]:
-            frame, size = self._frame(index), self._predictor.resolution
-            return self._predictor(
-                [crop_face(frame, face, size, self._predictor.face_type) for face in faces]
-            )
-
-        return self._predictions.get(index, make) if faces else []
+        if not self._clip.faces[index]:
+            return []
+        return self._predictions.get(index, lambda: self._predictor(self._crops(index)))
 
 
 def _boxed(picture: Array, height: int, width: int) -> Array:

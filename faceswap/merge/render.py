@@ -5,7 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from faceswap.color.moments import Moment
+from faceswap.faces.tracks import Spot
+from faceswap.faceset.store import Face
 from faceswap.merge.compose import compose, raw_picture
+from faceswap.merge.enhance import BUNDLED, Enhancer
 from faceswap.merge.filters import degrade_colors, treat_background
 from faceswap.merge.masks import Prediction
 from faceswap.merge.settings import MergeSettings
@@ -13,14 +17,21 @@ from faceswap.types import FaceType, Frame, Mask, Points
 
 
 class Subject(NamedTuple):
-    """A face to lay over a frame: its landmarks (68, 2), whether it keeps its own pixels, and its movement.
+    """A face to lay over a frame: its landmarks (68, 2), and whether it keeps its own pixels.
 
-    motion: see `motion.movement`; None where unknown or not asked for.
+    motion: see `motion.movement`; None where unknown or not asked for. spot: which face of the clip it is.
+    near: where the same face is in the frames that its light and masks are averaged over, itself among
+    them; empty where that is not asked for. tone: what comes of it (see `steady`), for `Scene`. own: the
+    face of the faceset whose drawn or stored mask is used (see `own`).
     """
 
     landmarks: Points
     leave: bool = False
     motion: tuple[float, float] | None = None
+    spot: Spot = (0, 0)
+    near: tuple[Spot, ...] = ()
+    tone: Moment | None = None
+    own: Face | None = None
 
 
 def is_untouched(subjects: Sequence[Subject], settings: MergeSettings) -> bool:
@@ -38,6 +49,7 @@ def render(
     face_type: FaceType,
     settings: MergeSettings,
     resolution: int,
+    enhancer: Enhancer = BUNDLED,
 ) -> tuple[Frame, Mask]:
     """The finished picture of `frame` and how much the swaps cover, (H, W) in [0, 1].
 
@@ -59,7 +71,8 @@ def render(
     mask = np.zeros(frame.shape[:2], np.float32)
     for subject, prediction in pairs:
         own = settings.model_copy(update={"mode": "original"}) if subject.leave else settings
-        part = compose(done, subject.landmarks, face_type, prediction, own, subject.motion)
+        way, tone = subject.motion, subject.tone
+        part = compose(done, subject.landmarks, face_type, prediction, own, way, tone, enhancer)
         done[part.rectangle.slices] = part.pixels
         covered = mask[part.rectangle.slices]
         covered += (1 - covered) * part.mask

@@ -20,12 +20,19 @@ import cv2
 from faceswap.console import progress_bar
 from faceswap.io.files import atomic_path
 from faceswap.io.images import DamagedImage, read_image, write_image, write_mask
+from faceswap.masks.crops import MaskNetwork
+from faceswap.merge.batches import in_batches
+from faceswap.merge.enhance import Enhancer
 from faceswap.merge.masks import Prediction
+from faceswap.merge.own import Sight, look_at, with_masks
 from faceswap.merge.plan import Task
 from faceswap.merge.record import Record
 from faceswap.merge.render import is_untouched, render
+from faceswap.merge.steady import Survey, steadied
 from faceswap.merge.warp import crop_face
 from faceswap.types import FaceType, Frame, Image, Mask
+
+_MEASURED_AHEAD = 64
 
 
 class Swapper(Protocol):
@@ -33,18 +40,24 @@ class Swapper(Protocol):
 
     resolution: int
     face_type: FaceType
+    enhancer: Enhancer
+
+    @property
+    def segmenter(self) -> MaskNetwork:
+        """What finds the face in crops, for looks that need it; UserError where there is none."""
 
     def __call__(self, crops: Sequence[Image]) -> list[Prediction]: ...
 
 
 @dataclass
 class Summary:
-    """What a merge did, in frames, but for `faces`."""
+    """What a merge did, in frames, but for `faces`; sizes: the first frame of each (height, width)."""
 
     merged: int = 0
     without_face: int = 0
     faces: int = 0
     damaged: list[DamagedImage] = field(default_factory=list)
+    sizes: dict[tuple[int, ...], str] = field(default_factory=dict)
 
     def count(self, task: Task) -> None:
         self.merged += bool(task.faces)
@@ -54,12 +67,16 @@ class Summary:
 
 @dataclass(frozen=True)
 class Merger:
-    """What renders frames and where they go; `workers` frames are composited at a time."""
+    """What renders frames and where they go; `workers` frames are composited at a time.
+
+    survey: what looks that smooth over the clip need.
+    """
 
     record: Record
     predictor: Swapper
     batch_size: int
     workers: int
+    survey: Survey | None = None
 
 
 def merge(
@@ -75,21 +92,45 @@ def merge(
     ends the merge. Frames that cannot be read are listed in the summary. Stopped at any moment, no
     half-written file is left.
     """
-    record, predictor, summary = merger.record, merger.predictor, Summary()
-    with Crew(merger.workers) as crew:
-        loads = ((task, partial(read_image, task.frame)) for task in todo)
-        items = swapped(crew, loads, predictor, merger.batch_size, summary.damaged)
-        written = crew.ahead(
-            (_write, item, predictor, record.outputs(item.task.stem)) for item in _announced(items, record)
-        )
-        with progress_bar("merge", "frames", already + len(todo), already) as bar:
-            for task in written:
-                record.add(task)
-                summary.count(task)
-                bar.update()
-                if not finished(task):
-                    break
+    summary = Summary()
+    with Crew(merger.workers) as crew, progress_bar("merge", "frames", already + len(todo), already) as bar:
+        for task in _merged(todo, merger, crew, summary):
+            merger.record.add(task)
+            summary.count(task)
+            bar.update()
+            if not finished(task):
+                break
     return summary
+
+
+def _merged(todo: Sequence[Task], merger: Merger, crew: "Crew", summary: Summary) -> Iterator[Task]:
+    """The tasks whose files were written, in order."""
+    record, predictor, survey = merger.record, merger.predictor, merger.survey
+    steady = any(face.near for task in todo for face in task.faces)
+    # What is measured ahead is bounded, so that frames begin to appear, and a window can stop soon.
+    step = _MEASURED_AHEAD if steady else max(1, len(todo))
+    for part in (todo[start : start + step] for start in range(0, len(todo), step)):
+        if steady and survey is not None:
+            unknown = ((task, partial(read_image, task.frame)) for task in survey.missing(part))
+            measure(survey, crew, unknown, predictor, merger.batch_size)
+        loads = ((task, partial(read_image, task.frame)) for task in part)
+        items = swapped(crew, loads, predictor, merger.batch_size, summary.damaged)
+        yield from crew.ahead(
+            (_write, item, predictor, survey, record.outputs(item.task.stem))
+            for item in _announced(items, record, summary)
+        )
+
+
+def measure(
+    survey: Survey,
+    crew: "Crew",
+    loads: Iterable[tuple[Task, Callable[[], Frame]]],
+    predictor: Swapper,
+    batch_size: int,
+) -> None:
+    """Let `survey` see frames and what the model makes of them; those that cannot be read are passed over."""
+    for item in swapped(crew, loads, predictor, batch_size, []):
+        survey.keep(item.task, item.frame, item.crops, item.predictions)
 
 
 class Crew:
@@ -119,19 +160,20 @@ class Crew:
 
 @dataclass(frozen=True)
 class Item:
-    """A decoded frame with the crops of its faces, later with their swaps."""
+    """A decoded frame with the crops of its faces and what their masks need, later with their swaps."""
 
     task: Task
     frame: Frame
     crops: tuple[Image, ...]
+    sights: tuple[Sight, ...]
     predictions: tuple[Prediction, ...] = ()
 
-    def render(self, predictor: Swapper) -> tuple[Frame, Mask]:
+    def render(self, predictor: Swapper, survey: Survey | None) -> tuple[Frame, Mask]:
         """The finished picture and mask of a swapped item; see `faceswap.merge.render.render`."""
-        task, face_type = self.task, predictor.face_type
-        return render(
-            self.frame, task.faces, self.predictions, face_type, task.settings, predictor.resolution
-        )
+        settings, face_type = self.task.settings, predictor.face_type
+        faces, predictions = steadied(survey, self.task.faces, self.predictions, settings)
+        size, enhancer = predictor.resolution, predictor.enhancer
+        return render(self.frame, faces, predictions, face_type, settings, size, enhancer)
 
 
 def swapped(
@@ -156,12 +198,13 @@ def _read(task: Task, load: Callable[[], Frame], predictor: Swapper) -> Item | D
         return damage
     size_px, face_type = predictor.resolution, predictor.face_type
     crops = (crop_face(frame, face.landmarks, size_px, face_type) for face in task.faces)
-    return Item(task, frame, tuple(crops))
+    return Item(task, frame, tuple(crops), look_at(frame, task.faces, task.settings.mask_mode, predictor))
 
 
-def _announced(items: Iterable[Item], record: Record) -> Iterator[Item]:
+def _announced(items: Iterable[Item], record: Record, summary: Summary) -> Iterator[Item]:
     for item in items:
         record.announce(item.task)
+        summary.sizes.setdefault(item.frame.shape[:2], item.task.stem)
         yield item
 
 
@@ -189,27 +232,17 @@ def _swap(items: Iterable[Item], predictor: Swapper, batch_size: int) -> Iterato
 
 def _predict(group: Sequence[Item], predictor: Swapper, batch_size: int) -> Iterator[Item]:
     crops = [crop for item in group for crop in item.crops]
-    starts = range(0, len(crops), batch_size)
-    answers = iter([one for start in starts for one in _full(predictor, crops, start, batch_size)])
+    swaps = in_batches(predictor, crops, batch_size)
+    sights = [sight for item in group for sight in item.sights]
+    answers = iter(with_masks(sights, swaps, predictor, batch_size))
     for item in group:
         yield replace(item, predictions=tuple(islice(answers, len(item.crops))))
 
 
-def _full(predictor: Swapper, crops: Sequence[Image], start: int, batch_size: int) -> list[Prediction]:
-    """The answers to a batch, filled up where crops are few.
-
-    Libraries choose other kernels for other sizes, whose sums differ in the last bit: a frame that is merged
-    again on its own must come out as it does among others.
-    """
-    batch = crops[start : start + batch_size]
-    filler = [batch[0]] * (batch_size - len(batch))
-    return predictor([*batch, *filler])[: len(batch)]
-
-
-def _write(item: Item, predictor: Swapper, paths: tuple[Path, Path]) -> Task:
+def _write(item: Item, predictor: Swapper, survey: Survey | None, paths: tuple[Path, Path]) -> Task:
     """Render a frame and write it; the picture comes last, so that it is never without its mask."""
     task = item.task
-    picture, mask = item.render(predictor)
+    picture, mask = item.render(predictor, survey)
     write_mask(paths[1], mask)
     if is_untouched(task.faces, task.settings) and task.frame.suffix.lower() == ".png":
         with atomic_path(paths[0]) as temporary:

@@ -4,6 +4,7 @@ The file is JSON and is written anew, whole, at every change; keys name frames b
 that goes missing moves nothing else. The batch merge replays it.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from pydantic import ValidationError
 
 from faceswap.console import say, warn
 from faceswap.errors import UserError
-from faceswap.io.files import read_json, sha256, write_json
+from faceswap.io.files import sha256, write_json
 from faceswap.merge.looks import ACTIONS, Key, Looks, checked
 from faceswap.merge.settings import MergeSettings
 from faceswap.types import Json
@@ -51,10 +52,15 @@ class Clip:
 
 
 class Session:
-    """The looks of a clip, with undo and redo without limit. `at`: the frame that was looked at last."""
+    """The looks of a clip, with undo and redo without limit.
 
-    def __init__(self, path: Path, clip: Clip, looks: Looks, at: int = 0) -> None:
-        self.path, self.clip, self.at = path, clip, at
+    at: the frame that was looked at last; upscaler: the user's network for super-resolution, if any.
+    """
+
+    def __init__(
+        self, path: Path, clip: Clip, looks: Looks, at: int = 0, upscaler: Path | None = None
+    ) -> None:
+        self.path, self.clip, self.at, self.upscaler = path, clip, at, upscaler
         self._past: list[Looks] = []
         self._future: list[Looks] = []
         self._looks = looks
@@ -76,7 +82,7 @@ class Session:
             return cls._read(path, clip, how)
         except (KeyError, TypeError, ValueError) as error:
             found = _told(error)
-            hint = "add --session new to begin another; the file is kept"
+            hint = "add --interactive --session new to begin another (this file is kept), or --session ignore"
             raise UserError(f"{path} is no merge session of this version", found, hint) from None
 
     @property
@@ -138,13 +144,14 @@ class Session:
             "schema": SCHEMA,
             "clip": {"first": stems[0], "last": stems[-1], "frames": len(stems), "digest": self.clip.digest},
             "at": stems[min(self.at, last)],
+            "upscaler": str(self.upscaler) if self.upscaler else None,
             "base": self._looks.base.model_dump(mode="json"),
             "keys": keys,
         }
 
     @classmethod
     def _read(cls, path: Path, clip: Clip, how: Resume) -> "Session":
-        stored = read_json(path)
+        stored = json.loads(path.read_text(encoding="utf-8"))
         if stored["schema"] != SCHEMA:
             raise ValueError(f"it has schema {stored['schema']}, this version reads {SCHEMA}")
         if not clip.is_in(stored["clip"]) and how != "adopt":
@@ -153,7 +160,8 @@ class Session:
                 f"{path} was made for other frames",
                 f"{made['frames']} frames, {made['first']} to {made['last']}; "
                 f"here are {len(clip.stems)}, {clip.stems[0]} to {clip.stems[-1]}",
-                "add --session new to begin another (this one is kept), or --session adopt to use it here",
+                "add --session adopt to use it here, --interactive --session new to begin another (this one "
+                "is kept), or --session ignore",
             )
         looks = Looks(MergeSettings.model_validate(stored["base"]))
         place = {stem: index for index, stem in enumerate(clip.stems)}
@@ -162,7 +170,10 @@ class Session:
             warn(f"{len(lost)} frames with settings of their own are missing, the first is {min(lost)}")
         keys = {name: _placed(name, some, place, looks.base) for name, some in stored["keys"].items()}
         at = place.get(stored["at"], 0)
-        return cls(path, clip, Looks(looks.base, {name: some for name, some in keys.items() if some}), at)
+        # Sessions of before there were upscalers name none.
+        upscaler = stored.get("upscaler")
+        looks = Looks(looks.base, {name: some for name, some in keys.items() if some})
+        return cls(path, clip, looks, at, Path(upscaler) if upscaler else None)
 
 
 def _placed(

@@ -54,7 +54,9 @@ class MergeSettings(BaseModel, frozen=True, extra="forbid"):
     # is laid over dst's background nor anything over what hides dst's face.
     mask_mode: MaskMode = Field(
         "learned-prd*learned-dst",
-        description="where the swap covers the frame; dst is the hull of the landmarks",
+        description="where the swap covers the frame: prd is the swap, dst the face in the frame; dst alone "
+        "is its drawn or stored mask, else the hull of its landmarks; learned asks the model, xseg the mask "
+        "network",
     )
     # DFL starts at 0 and 0 and expects to be tuned by eye; these hide the seam on a first merge.
     erode: int = Field(
@@ -64,6 +66,13 @@ class MergeSettings(BaseModel, frozen=True, extra="forbid"):
         description=f"shrink the mask by half of this, negative grows [-400…400, {_UNIT}]",
     )
     blur: int = Field(50, ge=0, le=400, description=f"width of the soft edge of the mask [0…400, {_UNIT}]")
+    smooth_mask: int = Field(
+        0,
+        ge=0,
+        le=25,
+        description="average the learned masks over so many frames before and after, but not what moves "
+        "across the face, so that the edge does not tremble; xseg masks: mask_apply --smooth [0…25, frames]",
+    )
     motion_blur_power: int = Field(
         0,
         ge=0,
@@ -79,6 +88,13 @@ class MergeSettings(BaseModel, frozen=True, extra="forbid"):
     )
     color_transfer: ColorTransfer = Field(
         "rct", description="give the swap the light of the frame (rct: Reinhard in Lab)"
+    )
+    smooth_color: int = Field(
+        0,
+        ge=0,
+        le=25,
+        description="average the light that a colour transfer takes from the frames over so many before and "
+        "after, but not where it changes at once; leave at 0 where the light itself flickers [0…25, frames]",
     )
     sharpen_mode: SharpenMode = Field("none", description="how the swap is sharpened")
     blursharpen_amount: int = Field(

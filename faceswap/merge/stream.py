@@ -15,7 +15,7 @@ from typing import Self, TypeVar
 
 import numpy as np
 
-from faceswap.console import command, progress_bar, say, warn
+from faceswap.console import command, progress, progress_bar, say, warn
 from faceswap.errors import UserError
 from faceswap.io.clips import find_clips, frame_names
 from faceswap.io.codecs import Film
@@ -26,7 +26,8 @@ from faceswap.io.timestamps import Choice, Timestamps, read_timestamps
 from faceswap.io.timing import Timing
 from faceswap.io.video import Clip, probe
 from faceswap.merge.plan import Task
-from faceswap.merge.run import Crew, Item, Summary, Swapper, swapped
+from faceswap.merge.run import Crew, Item, Summary, Swapper, measure, swapped
+from faceswap.merge.steady import Survey
 from faceswap.types import Frame, Side
 from faceswap.workspace import Workspace
 
@@ -119,15 +120,24 @@ class Films:
 
 
 def stream(
-    source: Source, tasks: Sequence[Task], predictor: Swapper, batch_size: int, workers: int, films: Films
+    source: Source,
+    tasks: Sequence[Task],
+    predictor: Swapper,
+    batch_size: int,
+    workers: int,
+    films: Films,
+    survey: Survey | None = None,
 ) -> Summary:
     """Write the films of a clip with the frames of `tasks`, one for each frame of `source`.
 
     Their pixels, times, sound, tags and notes are those that extract, merge and encode would give. Stopped at
-    any moment, nothing is left of them; older ones stay until the new ones are whole.
+    any moment, nothing is left of them; older ones stay until the new ones are whole. Looks that smooth over
+    the clip need it decoded twice.
     """
     summary = Summary()
-    finish = partial(_finish, predictor=predictor, films=films)
+    if survey is not None:
+        _measure(source, tasks, survey, predictor, batch_size, workers)
+    finish = partial(_finish, predictor=predictor, survey=survey, films=films)
     # The clip is closed before the crew waits for its work, and the films, torn or whole, come last.
     with ExitStack() as stack:
         reels = [stack.enter_context(reel) for reel in _reels(films, source.timing)]
@@ -146,13 +156,26 @@ def stream(
     return summary
 
 
+def _measure(
+    source: Source, tasks: Sequence[Task], survey: Survey, predictor: Swapper, batch_size: int, workers: int
+) -> None:
+    unknown = {task.stem: task for task in survey.missing(tasks)}
+    if not unknown:
+        return
+    with Crew(workers) as crew, closing(source.frames()) as decoded:
+        clip = progress(decoded, "look ahead", "frames", len(tasks))
+        frames = zip((task.stem for task in tasks), clip, strict=True)
+        loads = ((unknown[stem], partial(_same, frame)) for stem, frame in frames if stem in unknown)
+        measure(survey, crew, loads, predictor, batch_size)
+
+
 def _same(value: T) -> T:
     return value
 
 
-def _finish(item: Item, predictor: Swapper, films: Films) -> tuple[Task, list[Frame]]:
+def _finish(item: Item, predictor: Swapper, survey: Survey | None, films: Films) -> tuple[Task, list[Frame]]:
     """The pictures that the films are fed with; masks have the 8 bits that files of them have."""
-    picture, mask = item.render(predictor)
+    picture, mask = item.render(predictor, survey)
     grey = as_grey(mask)
     if films.film.alpha:
         return item.task, [as_fed(picture, films.film, grey.astype(np.float32) / np.float32(255))]

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from faceswap.faces.geometry import (
     apply_transform,
@@ -40,6 +41,14 @@ def crop_face(
     """
     crop = cut_crop(frame, crop_transform(landmarks, size_px, face_type, scale), size_px)
     return crop * np.float32(1 / np.iinfo(frame.dtype).max)
+
+
+def visible(height: int, width: int, frame_to_face: Transform, size_px: int) -> NDArray[np.bool_]:
+    """Where a crop of size_px² shows a (height, width) frame, but for pixels that are mixed with beyond."""
+    corners = np.array([(0, 0), (width - 1, 0), (width - 1, height - 1), (0, height - 1)], np.float64)
+    drawn = np.zeros((size_px, size_px), np.uint8)
+    cv2.fillConvexPoly(drawn, np.rint(apply_transform(frame_to_face, corners)).astype(np.int32), 1)
+    return np.asarray(cv2.erode(drawn, np.ones((3, 3), np.uint8)) > 0)
 
 
 def placement(landmarks: Points, size_px: int, face_type: FaceType, scale: float) -> Transform:

@@ -4,11 +4,12 @@ Weights lie as PyTorch lays them, and sub-pixels in `pixel_shuffle`'s order (cha
 at offset (i, j)). DeepFaceLab's files hold dense weights as (in, out), kernels as (kh, kw, in, out) and
 sub-pixels as (2i + j)·C + c: whoever imports them permutes, so that training pays for no permutation.
 
-Activations work in place: the layer before needs only its input for its gradient, and leaky ReLU's own
+Leaky ReLU works in place: the layer before needs only its input for its gradient, and leaky ReLU's own
 gradient can be had from its result.
 """
 
-from typing import cast
+from collections.abc import Callable
+from typing import TypeAlias, cast
 
 import torch
 import torch.nn.functional as F
@@ -18,11 +19,24 @@ from faceswap.models.conv import conv
 
 PIXEL_NORM_EPS = 1e-6
 
+# A layer's output and a slope -> what is passed on.
+Activation: TypeAlias = Callable[[Tensor, float], Tensor]
+
+
+def leaky_relu(x: Tensor, slope: float) -> Tensor:
+    """x where it is positive, else slope · x; in place."""
+    return F.leaky_relu(x, slope, inplace=True)
+
+
+def x_cos_x(x: Tensor, _slope: float) -> Tensor:
+    """x · cos x, the activation of the letter C."""
+    return x * x.cos()
+
 
 def initialise(model: nn.Module, generator: torch.Generator) -> None:
-    """Glorot uniform weights, zero biases, for every convolution and dense layer of the model."""
+    """Glorot uniform weights and zero biases for all (transposed) convolutions and dense layers."""
     for layer in model.modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear):
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             nn.init.xavier_uniform_(layer.weight, generator=generator)
             nn.init.zeros_(cast(Tensor, layer.bias))
 
@@ -34,41 +48,44 @@ def pixel_norm(x: Tensor) -> Tensor:
 
 
 class Down(nn.Module):
-    """Halves the side: convolution 5×5 of stride 2, leaky ReLU 0.1."""
+    """Halves the side: convolution 5×5 of stride 2, activation of slope 0.1."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, activate: Activation = leaky_relu) -> None:
         super().__init__()
+        self.activate = activate
         self.conv1 = conv(inputs, outputs, kernel=5, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) -> (B, outputs, H/2, W/2)."""
-        return F.leaky_relu(self.conv1(x), 0.1, inplace=True)
+        return self.activate(self.conv1(x), 0.1)
 
 
 class Up(nn.Module):
-    """Doubles the side: convolution 3×3 to four sub-pixels, leaky ReLU 0.1."""
+    """Doubles the side: convolution 3×3 to four sub-pixels, activation of slope 0.1."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, activate: Activation = leaky_relu) -> None:
         super().__init__()
+        self.activate = activate
         self.conv1 = conv(inputs, 4 * outputs, kernel=3)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) -> (B, outputs, 2H, 2W)."""
-        return F.pixel_shuffle(F.leaky_relu(self.conv1(x), 0.1, inplace=True), 2)
+        return F.pixel_shuffle(self.activate(self.conv1(x), 0.1), 2)
 
 
 class Residual(nn.Module):
-    """Two convolutions 3×3 beside the identity, leaky ReLU 0.2 between and after."""
+    """Two convolutions 3×3 beside the identity, activations of slope 0.2 between and after."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, activate: Activation = leaky_relu) -> None:
         super().__init__()
+        self.activate = activate
         self.conv1 = conv(channels, channels, kernel=3)
         self.conv2 = conv(channels, channels, kernel=3)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, channels, H, W) -> the same shape."""
-        inner = F.leaky_relu(self.conv1(x), 0.2, inplace=True)
-        return F.leaky_relu(self.conv2(inner).add_(x), 0.2, inplace=True)
+        inner = self.activate(self.conv1(x), 0.2)
+        return self.activate(self.conv2(inner).add_(x), 0.2)
 
 
 class SubPixelFace(nn.Module):

@@ -71,7 +71,7 @@ def _continue(folder: Path, typed: Json, base: str | None) -> Run:
     loaded = checkpoint.load(folder, (WEIGHTS, OPTIMIZER))
     checkpoint.set_aside(loaded)
     state = loaded.state
-    _refuse_changes(folder, typed, state["spec"] | {"face_type": state["face_type"]})
+    refuse_changes(folder, typed, state["spec"] | {"face_type": state["face_type"]})
     model = build(ModelSpec.from_json(state["spec"]))
     model.load_state_dict(loaded.tensors[WEIGHTS])
     notes = [f"{text}; using the one before it" for text in loaded.rejected]
@@ -113,7 +113,7 @@ def _plain(name: str, value: Any) -> Any:
     return str(value) if name == "face_type" else value
 
 
-def _refuse_changes(folder: Path, typed: Json, has: Json) -> None:
+def refuse_changes(folder: Path, typed: Json, has: Json) -> None:
     changed = [name for name, value in typed.items() if value != has[name]]
     if changed:
         flags = {name: "--" + name.replace("_", "-") for name in changed}

@@ -9,8 +9,9 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias, get_args
 
 import cv2
 import numpy as np
@@ -18,15 +19,17 @@ from numpy.typing import NDArray
 
 from faceswap.console import progress
 from faceswap.errors import UserError
-from faceswap.faces.geometry import compose_transforms, crop_transform, invert_transform, resize_transform
-from faceswap.faces.landmarks import hull_mask
+from faceswap.faces.warp import resample
 from faceswap.faceset.metadata import FaceMeta
 from faceswap.faceset.store import Face, Faceset, read_face
+from faceswap.faceset.stored_masks import MaskOrigin, known_mask, mask_path
 from faceswap.io.files import atomic_path, require_free_space, write_json
-from faceswap.types import FaceType, Frame, Transform
+from faceswap.io.images import as_grey
+from faceswap.types import FaceType, Frame, Mask
 
-_VERSION = 1
+_VERSION = 2
 CHANNELS = 4  # red, green, blue, mask
+_Made: TypeAlias = tuple[NDArray[np.uint8], MaskOrigin]
 
 
 @dataclass(frozen=True)
@@ -34,11 +37,13 @@ class SampleStore:
     """Faces of one side. pixels: (N, R, R, 4) uint8 RGB and mask, memory-mapped, read-only.
 
     skipped: file name -> why that crop could not be used; such crops have no row.
+    masks: how many faces have their mask from where.
     """
 
     pixels: NDArray[np.uint8]
     names: tuple[str, ...]
     skipped: dict[str, str]
+    masks: dict[MaskOrigin, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -57,7 +62,8 @@ def open_samples(
 ) -> SampleStore:
     """The faces of `faceset` as `face_type` at `resolution`², from the cache in `folder` or made now.
 
-    Larger face types are re-cropped from their landmarks. Crops that cannot be decoded are left out and
+    Larger face types are re-cropped from their landmarks. A face's mask is the one drawn for it, else the one
+    stored with the set, else the hull of its landmarks. Crops that cannot be decoded are left out and
     listed in `skipped`. Raises UserError when the set shows less of the head than `face_type`, when no
     crop can be used, or when the cache does not fit on the disk.
     """
@@ -86,44 +92,28 @@ def check_face_type(faceset: Faceset, face_type: FaceType) -> None:
         )
 
 
-def make_sample(crop: Frame, meta: FaceMeta, face_type: FaceType, resolution: int) -> NDArray[np.uint8]:
-    """(R, R, 4) uint8 RGB and hull mask of one crop."""
+def make_sample(
+    crop: Frame, mask: Mask, meta: FaceMeta, face_type: FaceType, resolution: int
+) -> NDArray[np.uint8]:
+    """(R, R, 4) uint8 RGB and mask of one crop; mask: of the crop's size. UserError unless it is square."""
     side = crop.shape[0]
     if crop.shape[1] != side:
         raise UserError(f"it is {crop.shape[1]}×{side} pixels, not square")
     eight_bit = crop if crop.dtype == np.uint8 else np.rint(crop / np.float32(257)).astype(np.uint8)
     meta = meta if meta.size_px == side else meta.resized(side)
-    crop_to_sample = resize_transform(side, resolution)
-    if meta.face_type is not face_type:
-        frame_to_sample = crop_transform(meta.landmarks, resolution, face_type)
-        crop_to_sample = compose_transforms(frame_to_sample, invert_transform(meta.frame_to_face))
-    hull = np.rint(hull_mask(meta.crop_landmarks(), side, side) * 255).astype(np.uint8)
-    image = _resample(
-        np.asarray(eight_bit, np.uint8), crop_to_sample, resolution, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE
-    )
-    mask = _resample(hull, crop_to_sample, resolution, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
-    return np.dstack([image, mask])
-
-
-def _resample(
-    picture: NDArray[np.uint8], a_to_b: Transform, size: int, interpolation: int, border: int
-) -> NDArray[np.uint8]:
-    """Warp to size²; where that shrinks, at a whole multiple of the size first, then averaged down."""
-    shrink = 1 / np.sqrt(abs(np.linalg.det(a_to_b[:, :2])))
-    times = max(1, round(float(shrink)))
-    a_to_large = compose_transforms(resize_transform(size, times * size), a_to_b)
-    large = cv2.warpAffine(
-        picture, a_to_large, (times * size, times * size), flags=interpolation, borderMode=border
-    )
-    small = large if times == 1 else cv2.resize(large, (size, size), interpolation=cv2.INTER_AREA)
-    return np.asarray(small, np.uint8)
+    to_sample = meta.crop_to(resolution, face_type)
+    pixels = np.asarray(eight_bit, np.uint8)
+    image = resample(pixels, to_sample, resolution, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
+    small = resample(as_grey(mask), to_sample, resolution, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
+    return np.dstack([image, small])
 
 
 def _read_cache(path: Path) -> SampleStore | None:
     """The cache, or None where it is missing or damaged and must be made anew."""
     try:
         record = json.loads(path.with_suffix(".json").read_bytes())
-        return SampleStore(np.load(path, mmap_mode="r"), tuple(record["names"]), record["skipped"])
+        pixels = np.load(path, mmap_mode="r")
+        return SampleStore(pixels, tuple(record["names"]), record["skipped"], record["masks"])
     except (OSError, EOFError, ValueError, KeyError, TypeError):
         return None
 
@@ -133,6 +123,7 @@ def _make(faces: Sequence[Face], face_type: FaceType, resolution: int, path: Pat
     require_free_space(path.parent, int(np.prod(shape, dtype=np.int64)), f"the cache of {len(faces)} faces")
     skipped: dict[str, str] = {}
     names: list[str] = []
+    masks = dict.fromkeys(get_args(MaskOrigin), 0)
     with atomic_path(path) as temporary, ThreadPoolExecutor(os.cpu_count()) as pool:
         pixels = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
         made = _map_in_order(pool, lambda face: _try_sample(face, face_type, resolution), faces)
@@ -140,31 +131,42 @@ def _make(faces: Sequence[Face], face_type: FaceType, resolution: int, path: Pat
             if isinstance(sample, str):
                 skipped[face.path.name] = sample
             else:
-                pixels[len(names)] = sample
+                pixels[len(names)], origin = sample
+                masks[origin] += 1
                 names.append(face.path.name)
         pixels.flush()
         del pixels
-    write_json(path.with_suffix(".json"), {"names": names, "skipped": skipped})
-    return SampleStore(np.load(path, mmap_mode="r"), tuple(names), skipped)
+    write_json(path.with_suffix(".json"), {"names": names, "skipped": skipped, "masks": masks})
+    return SampleStore(np.load(path, mmap_mode="r"), tuple(names), skipped, masks)
 
 
 def _map_in_order(
-    pool: ThreadPoolExecutor, work: Callable[[Face], NDArray[np.uint8] | str], faces: Sequence[Face]
-) -> Iterator[NDArray[np.uint8] | str]:
+    pool: ThreadPoolExecutor, work: Callable[[Face], _Made | str], faces: Sequence[Face]
+) -> Iterator[_Made | str]:
     """Like `pool.map`, but with a bounded number of results waiting and of calls to cancel on Ctrl-C."""
     for start in range(0, len(faces), 64):
         yield from pool.map(work, faces[start : start + 64])
 
 
-def _try_sample(face: Face, face_type: FaceType, resolution: int) -> NDArray[np.uint8] | str:
+def _try_sample(face: Face, face_type: FaceType, resolution: int) -> _Made | str:
     try:
-        return make_sample(*read_face(face.path), face_type, resolution)
+        crop, meta = read_face(face.path)
+        mask, origin = known_mask(face.path, meta, crop.shape[0])
+        return make_sample(crop, mask, meta, face_type, resolution), origin
     except (UserError, OSError) as error:
         return str(error).replace("\n ", ";")
 
 
 def _key(faces: Sequence[Face], face_type: FaceType, resolution: int) -> str:
-    """Changes with every crop that is added, removed, renamed or written anew."""
-    stats = [(face.path.name, face.path.stat().st_size, face.path.stat().st_mtime_ns) for face in faces]
+    """Changes with every crop or mask that is added, removed, renamed or written anew."""
+    stats = [(face.path.name, _stat(face.path), _stat(mask_path(face.path))) for face in faces]
     text = json.dumps([_VERSION, str(face_type), resolution, stats])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _stat(path: Path) -> tuple[int, int] | None:
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return None
+    return stat.st_size, stat.st_mtime_ns

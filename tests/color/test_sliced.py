@@ -48,6 +48,16 @@ def test_idt_takes_on_the_whole_distribution(draw, inside, sliced_distance) -> N
     assert sliced_distance(idt(draw(1), draw(2), chance(), inside), draw(2), inside) < 0.06 * before
 
 
+def test_large_pictures_are_reached_as_a_whole_from_a_part_of_their_pixels(draw, sliced_distance) -> None:
+    image, target, all_of_it = draw(1, 300), draw(2, 300), np.ones((300, 300), np.float32)
+    # What networks leave that double their resolution: every second column is lighter.
+    image[:, ::2] += 0.05
+    before = sliced_distance(image, target, all_of_it)
+    result = idt(image, target, chance())
+    assert sliced_distance(result, target, all_of_it) < 0.06 * before
+    assert result.mean((0, 1)) == pytest.approx(target.mean((0, 1)), abs=1e-3)
+
+
 def test_distributions_that_no_matrix_reaches_are_reached(draw, inside, sliced_distance) -> None:
     two = np.where(draw(2)[..., :1] > np.median(draw(2)[..., 0]), 0.6, 0.3) + draw(3) - draw(3).mean((0, 1))
     two = two.astype(np.float32)

@@ -9,6 +9,7 @@ import torch
 from faceswap.errors import UserError
 from faceswap.facepack.cache import FaceCache
 from faceswap.facepack.landmarker import Landmarker
+from faceswap.facepack.state import StateFile
 from faceswap.facepack.tasks import LandmarkTask
 from faceswap.facepack.training import Schedule, train
 
@@ -30,8 +31,12 @@ def trained(faces: FaceCache, path: Path, stop_after: int | None = None) -> dict
 
         task.draw = interrupted
         with pytest.raises(KeyboardInterrupt):
-            train(task, path, Schedule(steps=4), lambda network: None)
-    return train(started(faces), path, Schedule(steps=4), lambda network: None).state_dict()
+            train(task, kept(path), Schedule(steps=4))
+    return train(started(faces), kept(path), Schedule(steps=4)).state_dict()
+
+
+def kept(path: Path) -> StateFile:
+    return StateFile(path, lambda network: None)
 
 
 def started(faces: FaceCache) -> LandmarkTask:
@@ -50,19 +55,19 @@ def test_an_interrupted_training_continued_equals_one_that_never_stopped(
 
 def test_a_flipped_bit_in_the_state_is_noticed(drawn_faces: FaceCache, tmp_path: Path) -> None:
     path = tmp_path / "state.safetensors"
-    train(started(drawn_faces), path, Schedule(steps=1), lambda network: None)
+    train(started(drawn_faces), kept(path), Schedule(steps=1))
     stored = bytearray(path.read_bytes())
     stored[-1] ^= 1
     path.write_bytes(stored)
     with pytest.raises(UserError, match="damaged"):
-        train(started(drawn_faces), path, Schedule(steps=2), lambda network: None)
+        train(started(drawn_faces), kept(path), Schedule(steps=2))
 
 
 def test_a_truncated_state_is_refused_with_a_sentence(drawn_faces: FaceCache, tmp_path: Path) -> None:
     path = tmp_path / "state.safetensors"
     path.write_bytes(b"\0" * 100)
     with pytest.raises(UserError, match="cannot be read"):
-        train(started(drawn_faces), path, Schedule(steps=1), lambda network: None)
+        train(started(drawn_faces), kept(path), Schedule(steps=1))
 
 
 def test_the_schedule_rises_then_falls_to_nearly_nothing() -> None:

@@ -19,12 +19,15 @@ pytest.importorskip(
 
 from faceswap.faceset.store import Faceset
 from faceswap.gui.app import application
+from faceswap.gui.masks import MaskWindow
 from faceswap.gui.merge import MergeWindow
 from faceswap.merge.plan import Cast
 from faceswap.merge.record import Record
 from faceswap.merge.run import Merger
 from faceswap.merge.session import NAME, Clip, Session
 from faceswap.merge.settings import MergeSettings
+from faceswap.types import Side
+from tests.gui.toy_editor import open_editor
 from tests.toy_merge import Paint, make_clip
 
 LOOK = MergeSettings(mask_mode="learned-prd", erode=0, color_transfer="none")
@@ -79,3 +82,16 @@ def window(clip: Path) -> Iterator[MergeWindow]:
     opened = open_window(clip)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def faces(tmp_path: Path, make_faces: Callable[..., None]) -> Path:
+    make_faces(tmp_path / "aligned", 12, Side.DST)
+    return tmp_path / "aligned"
+
+
+@pytest.fixture
+def masks(faces: Path) -> Iterator[MaskWindow]:
+    opened = open_editor(faces)
+    yield opened
+    opened.files._give_up()

@@ -7,8 +7,8 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 
 from faceswap.faceset.store import Faceset
-from faceswap.gui.help import help_html
 from faceswap.gui.merge import MergeWindow
+from faceswap.gui.merge_layout import HELP
 from faceswap.io.images import read_image
 from faceswap.merge.commands import COMMANDS
 from faceswap.merge.plan import Cast, plan
@@ -236,9 +236,8 @@ def test_playing_shows_every_frame_and_stops_at_the_end(window: MergeWindow, wai
 
 
 def test_the_help_names_every_key(window: MergeWindow) -> None:
-    text = help_html()
     for command in COMMANDS:
-        assert ": five " in command.help or command.help in text.replace("&#x27;", "'")
+        assert ": five " in command.help or command.help in HELP.replace("&#x27;", "'")
     QTest.keyClick(window, Qt.Key.Key_Tab)
     assert window.parts.help.isVisible()
     QTest.keyClick(window, Qt.Key.Key_Tab)

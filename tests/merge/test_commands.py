@@ -57,7 +57,8 @@ def test_deepfacelabs_other_keys_do_what_they_did() -> None:
 
 
 def test_every_setting_of_the_look_has_a_key_but_what_deepfacelab_never_had() -> None:
-    assert {name for name in MergeSettings.model_fields if not keys_of(name)} == {"mode", "morph"}
+    without = {"mode", "morph", "smooth_mask", "smooth_color"}
+    assert {name for name in MergeSettings.model_fields if not keys_of(name)} == without
     assert keys_of("erode") == "W S" and keys_of("mask_mode") == "X"
 
 

@@ -66,6 +66,12 @@ def test_outside_the_masks_frames_are_bit_identical_and_inside_swapped(clip: Pat
             assert np.abs(after[mask == 1] / top - 0.25).max() < 0.01
 
 
+def test_frames_of_another_size_are_named(clip: Path) -> None:
+    write_image(clip / "00004.png", np.zeros((100, 180, 3), np.uint8))
+    summary, _ = run(clip)
+    assert summary.sizes == {(120, 200): "00001", (100, 180): "00004"}
+
+
 def test_several_faces_of_a_frame_are_all_swapped(clip: Path) -> None:
     run(clip)
     mask = read_mask(clip / "merged_mask" / "00005.png")

@@ -78,6 +78,19 @@ def test_a_change_after_undoing_forgets_what_was_undone(tmp_path: Path, frames: 
     assert not session.can_redo
 
 
+def test_the_users_upscaler_is_kept_and_sessions_of_before_name_none(
+    tmp_path: Path, frames: list[Path]
+) -> None:
+    session = opened(tmp_path, frames)
+    session.upscaler = tmp_path / "ü.onnx"
+    session.save()
+    assert opened(tmp_path, frames).upscaler == tmp_path / "ü.onnx"
+    stored = json.loads((tmp_path / NAME).read_text(encoding="utf-8"))
+    del stored["upscaler"]
+    (tmp_path / NAME).write_text(json.dumps(stored))
+    assert opened(tmp_path, frames).upscaler is None
+
+
 def test_the_session_of_another_clip_is_refused_kept_aside_or_adopted(
     tmp_path: Path, frames: list[Path]
 ) -> None:
@@ -118,8 +131,9 @@ def test_a_damaged_session_is_named_and_left_where_it_is(tmp_path: Path, frames:
     session.change(Looks(BASE).set({"erode": 8}, 2, 2))
     text = json.dumps(json.loads((tmp_path / NAME).read_text()))
     (tmp_path / NAME).write_text(damage(text))
-    with pytest.raises(UserError, match="session"):
+    with pytest.raises(UserError, match="session") as refused:
         opened(tmp_path, frames)
+    assert "--session new" in refused.value.hint
     assert (tmp_path / NAME).read_text() == damage(text)
     opened(tmp_path, frames, "new")
 

@@ -146,7 +146,10 @@ def test_a_missing_frame_is_named_with_the_command_that_makes_it(merged, tmp_pat
     merged()
     (tmp_path / "w/data_dst/merged/00003.png").unlink()
     done = run_stage("encode", "--workspace", "w")
-    assert done.returncode == 2 and "00003" in done.stderr and "python -m stages.merge" in done.stderr
+    assert done.returncode == 2 and "00003" in done.stderr and "type: python -m stages.merge" in done.stderr
+    (tmp_path / "w/data_dst/00003.png").unlink()
+    without = run_stage("encode", "--workspace", "w").stderr
+    assert "type: python -m stages.extract_dst" in without and "then python -m stages.merge" in without
     assert not (tmp_path / "w/result.mp4").exists()
 
 

@@ -151,6 +151,18 @@ def test_a_finished_set_is_left_alone(toy_clip, tmp_path):
     assert before == {p: p.stat().st_mtime_ns for p in (tmp_path / "out").iterdir()}
 
 
+def test_frames_that_were_lost_come_back_and_the_others_stay(toy_clip, tmp_path):
+    clip = toy_clip.make(tmp_path / "a.mp4")
+    extract([clip], tmp_path / "out", EVERY)
+    lost = tmp_path / "out" / "00003.png"
+    pixels = lost.read_bytes()
+    before = {p: p.stat().st_mtime_ns for p in list_images(tmp_path / "out") if p != lost}
+    lost.unlink()
+    extract([clip], tmp_path / "out", EVERY)
+    assert lost.read_bytes() == pixels
+    assert before == {p: p.stat().st_mtime_ns for p in list_images(tmp_path / "out") if p != lost}
+
+
 def test_other_settings_and_other_frames_are_refused_and_moved_only_when_asked(toy_clip, tmp_path, run_stage):
     toy_clip.make(tmp_path / "w" / "data_src.mp4", TENTHS)
     run_stage("extract_src", "--workspace", "w", "--fps", "5", check=True)

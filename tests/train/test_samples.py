@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from faceswap.errors import UserError
 from faceswap.faces.geometry import apply_transform, compose_transforms, crop_transform, invert_transform
@@ -12,7 +13,9 @@ from faceswap.faces.landmarks import hull_mask
 from faceswap.faces.template import HEAD_MODEL
 from faceswap.faceset.metadata import FaceMeta
 from faceswap.faceset.store import Faceset, write_face
-from faceswap.train.samples import make_sample, open_samples
+from faceswap.faceset.stored_masks import known_mask
+from faceswap.train import samples as train_samples
+from faceswap.train.samples import open_samples
 from faceswap.types import FaceType, Frame, Points, Side
 
 RESOLUTION = 64
@@ -39,6 +42,13 @@ def cut(frame: Frame, face: FaceMeta) -> Frame:
     return cv2.warpAffine(
         frame, face.frame_to_face, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
+
+
+def make_sample(crop: Frame, face: FaceMeta, face_type: FaceType, resolution: int) -> NDArray[np.uint8]:
+    """The sample of a face without drawn and stored masks."""
+    hull, origin = known_mask(Path("nowhere.png"), face, crop.shape[0])
+    assert origin == "hull"
+    return train_samples.make_sample(crop, hull, face, face_type, resolution)
 
 
 def fill(folder: Path, face_type: FaceType, count: int, size_px: int = 128) -> Faceset:

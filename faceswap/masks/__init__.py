@@ -1,0 +1,1 @@
+"""Masks: what of a crop is face, marked by people, learned by a network, applied to facesets."""
