@@ -180,6 +180,7 @@ class ExamSettings(StageSettings):
 class EvaluateSettings(JudgeSettings):
     detector: Path | None = option(None, "folder of the detector; else the bundled one")
     split: Literal["val", "test"] = option("test", "whose people")
+    recalibrate: bool = option(False, "first fit temperature and thresholds anew, on the people of val")
 
 
 def gather(cfg: GatherSettings) -> None:
@@ -233,11 +234,16 @@ def train(cfg: TrainSettings) -> None:
 def evaluate(cfg: EvaluateSettings) -> None:
     """Examine a detector on people it was not trained on; the figures go into its card and are printed."""
     from faceswap.detector.files import choose_detector
-    from faceswap.detector.fit import Material, evaluate
+    from faceswap.detector.fit import Material, evaluate, recalibrate
 
     folder, device = choose_detector(cfg.detector), choose_device(cfg.device)
     dtype = choose_dtype(cfg.precision, device)
-    found = evaluate(Material.open(cfg.set_), folder, cfg.split, cfg.exam_pairs, device, dtype)
+    material = Material.open(cfg.set_)
+    if cfg.recalibrate:
+        frozen = recalibrate(material, folder, cfg.exam_pairs, device, dtype)
+        told = ", ".join(f"{fpr}: {value:.3f}" for fpr, value in frozen.thresholds.items())
+        say(f"from the people of val: temperature {frozen.temperature:.3f}, thresholds {told}")
+    found = evaluate(material, folder, cfg.split, cfg.exam_pairs, device, dtype)
     write_json(folder / f"{cfg.split}.json", found)
     for kind, table in found.items():
         span, where = table["auc_interval"], table["localisation"]

@@ -96,7 +96,10 @@ def auc_interval_of(scored: Scored, seed: int) -> Interval:
 
 @dataclass(frozen=True)
 class Calibrated:
-    """Fitted on validation data: the temperature, and P(fake) from which a crop is called fake."""
+    """Fitted on validation data: the temperature, and P(fake) from which a crop is called fake.
+
+    Thresholds keep their promise on the mean over the sets that the reals come from, not over all reals.
+    """
 
     temperature: float
     thresholds: Mapping[str, float]
@@ -104,8 +107,12 @@ class Calibrated:
     @classmethod
     def on(cls, validation: Scored) -> "Calibrated":
         temperature = fit_temperature(validation.margins, validation.labels)
-        reals = apply_temperature(validation.margins[validation.labels == 0], temperature)
-        return cls(temperature, {f"{fpr:g}": threshold_at_fpr(reals, fpr) for fpr in PROMISED})
+        untouched = validation.labels == 0
+        reals = apply_temperature(validation.margins[untouched], temperature)
+        sets = [
+            name.partition("/")[0] for name, real in zip(validation.people, untouched, strict=True) if real
+        ]
+        return cls(temperature, {f"{fpr:g}": threshold_at_fpr(reals, fpr, sets) for fpr in PROMISED})
 
 
 def report(scored: Scored, calibrated: Calibrated, seed: int) -> dict[str, Any]:

@@ -142,6 +142,17 @@ def belongs(manipulation: str, kind: str | None) -> bool:
     return kind is not None and (manipulation == kind or manipulation.startswith(f"{kind}-"))
 
 
+def recalibrate(
+    material: Material, folder: Path, pairs: int, device: torch.device, dtype: torch.dtype
+) -> Calibrated:
+    """Fit the temperature and thresholds of the detector in `folder` anew, on the people of val."""
+    detector, card = load_detector(folder)
+    source = material.source("val", material.manipulations, detector.input_px)
+    found = Calibrated.on(score(Judge(detector, 1.0, device, dtype), source, pairs, VALIDATION_SEED))
+    write_card(folder, replace(card, temperature=found.temperature, thresholds=dict(found.thresholds)))
+    return found
+
+
 def evaluate(
     material: Material, folder: Path, split: str, pairs: int, device: torch.device, dtype: torch.dtype
 ) -> dict[str, Any]:

@@ -5,7 +5,7 @@ above the threshold, so one that lies on it gets the benefit of the doubt. Every
 and raises a ValueError that names the missing one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
@@ -98,20 +98,23 @@ def rates_at(scores: ArrayLike, labels: ArrayLike, threshold: float) -> Rates:
     return Rates(float(alarms_true / fakes), float(alarms_false / reals))
 
 
-def threshold_at_fpr(real_scores: ArrayLike, fpr: float) -> float:
+def threshold_at_fpr(real_scores: ArrayLike, fpr: float, groups: Sequence[str] | None = None) -> float:
     """The lowest threshold above which at most the share `fpr` in [0, 1) of the reals scores.
 
     To be frozen on validation reals. With ties fewer reals than allowed are called fake, never more.
-    An FPR of 1 % means something from 300 independent reals on.
+    An FPR of 1 % means something from 300 independent reals on. groups: where each real comes from; all
+    groups count alike then, so that a large one of easy pictures does not make a promise for the others.
     """
     p = _scores(real_scores)
     if not p.size:
         raise ValueError("no reals to freeze a threshold on")
     if not 0 <= fpr < 1:
         raise ValueError(f"a false-positive rate is in [0, 1), not {fpr}")
+    _, group, sizes = np.unique(groups or [""] * p.size, return_inverse=True, return_counts=True)
+    falling = np.argsort(-p)
+    shares = np.cumsum((1 / sizes / len(sizes))[group][falling])
     # 0.29 · 100 is 28.999… in floating point, and 29 reals are meant.
-    allowed = int(fpr * p.size + 1e-9)
-    return float(np.sort(p)[p.size - 1 - allowed])
+    return float(p[falling][int((shares <= fpr + 1e-9).sum())])
 
 
 def tpr_at_fpr(scores: ArrayLike, labels: ArrayLike, fpr: float) -> float:

@@ -96,6 +96,17 @@ def test_tied_reals_are_all_let_off() -> None:
     assert tpr_at_fpr([0.2, 0.9, 0.9, 0.9, 0.9, 0.95], [0, 0, 0, 0, 1, 1], 0.5) == 0.5
 
 
+def test_a_threshold_over_groups_keeps_its_promise_on_their_mean() -> None:
+    rng = np.random.default_rng(0)
+    easy, hard = rng.uniform(0, 0.5, 900), rng.uniform(0, 1, 100)
+    groups = ["easy"] * 900 + ["hard"] * 100
+    threshold = threshold_at_fpr(np.concatenate([easy, hard]), 0.05, groups)
+    assert ((easy > threshold).mean() + (hard > threshold).mean()) / 2 == pytest.approx(0.05)
+    # Ninety in a hundred reals are easy: they would have let every second hard one be called fake.
+    assert (hard > threshold_at_fpr(np.concatenate([easy, hard]), 0.05)).mean() > 0.3
+    assert threshold_at_fpr(easy, 0.05, ["one"] * 900) == threshold_at_fpr(easy, 0.05)
+
+
 @given(judged, st.sampled_from([0.0, 0.01, 0.05, 0.3, 0.5, 0.99]))
 def test_a_threshold_never_breaks_its_promise_and_is_the_lowest_that_keeps_it(
     rows: list[tuple[float, bool]], promised: float
