@@ -87,6 +87,16 @@ class StageSettings(BaseSettings):
                 "this command line cannot be read", str(error), "type --help for all flags"
             ) from None
 
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """Settings from values by name, such as a file's; raises UserError naming what cannot be."""
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise UserError(
+                "these settings cannot be used", _describe(error), "type --help for ranges"
+            ) from None
+
     def save(self, path: Path, without: Collection[str] = ()) -> None:
         """Write the resolved settings, to be replayed with `--config`; the workspace itself is left out."""
         values = self.model_dump(mode="json", exclude={"workspace", *without})
@@ -181,6 +191,11 @@ def _take_files(words: list[str]) -> tuple[list[str], list[Path]]:
             Path(value) if flag == "--config" else _preset(value)
         )
     return rest, presets + configs
+
+
+def read_preset(name: str, settings: type[StageSettings]) -> dict[str, Any]:
+    """What `--preset NAME` sets of a stage; UserError where there is none, or it sets something unknown."""
+    return _from_file(_preset(name), settings)
 
 
 def _preset(name: str) -> Path:

@@ -10,17 +10,26 @@ from typing import Any, TypeVar
 from tqdm import tqdm
 
 T = TypeVar("T")
+_silent = False
+
+
+def silence() -> None:
+    """Print nothing any more but a stage's last error: another process speaks for this one."""
+    global _silent
+    _silent = True
 
 
 def say(text: str = "") -> None:
     """Print one line without breaking a progress bar that is being drawn."""
-    tqdm.write(text, file=sys.stdout)
-    sys.stdout.flush()
+    if not _silent:
+        tqdm.write(text, file=sys.stdout)
+        sys.stdout.flush()
 
 
 def warn(text: str) -> None:
     """Print one warning line to standard error without breaking a progress bar."""
-    tqdm.write(f"warning: {text}", file=sys.stderr)
+    if not _silent:
+        tqdm.write(f"warning: {text}", file=sys.stderr)
 
 
 def command(*words: object) -> str:
@@ -49,5 +58,5 @@ def _bar(items: Iterable[T] | None, label: str, unit: str, total: int | None, in
     interval = 0.2 if sys.stderr.isatty() else 10.0
     return tqdm(
         items, desc=label, unit=f" {unit}", total=total, initial=initial, mininterval=interval,
-        dynamic_ncols=True, file=sys.stderr,
+        dynamic_ncols=True, file=sys.stderr, disable=_silent,
     )  # fmt: skip

@@ -231,6 +231,8 @@ def describe(predictor: "Predictor", faceset: Faceset, tasks: list[Task], sessio
         say(f"replaying {session.path.name}: settings change at {keys} frames")
         if session.clip.digest is None:
             say("frame files are gone: names and number alone tell that the session is of this clip")
+    if not predictor.morphs and any(task.settings.morph != 1 for task in tasks):
+        warn("this model does not morph: --morph changes nothing")
     crowded = sum(len(task.faces) > 1 for task in tasks)
     if crowded:
         say(f"{crowded} frames hold several faces; each is swapped")

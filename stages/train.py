@@ -3,45 +3,73 @@
     python -m stages.train --workspace DIR --arch LIAE-UD
 
 The same command continues a model; its architecture stays, other options may change and are remembered.
-Look at model/NAME/preview.png and loss.png while it runs. Ctrl-C saves and ends.
+Look at model/NAME/preview.png, loss.png, quality.png and log.txt while it runs. Ctrl-C saves and ends.
+
+Options may change while it trains: edit model/NAME/train.json and save it. It is read again within a second;
+what cannot be used is said and changes nothing, what needs a new start (batch size, device, …) is said, too.
+
+A preset with "phases" is a recipe, as `--preset recipe`. A phase has a "name", "settings" that hold in it
+over all others, and ends after its "iterations", or by "plateau": true when the error falls no more.
 """
 
+from collections.abc import Mapping
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from faceswap.config import FaceTypeOption, StageSettings, option, run_stage
+from faceswap.config import FaceTypeOption, option, read_preset, run_stage
 from faceswap.console import command, say, warn
+from faceswap.errors import UserError
 from faceswap.faceset.store import Faceset
 from faceswap.faceset.stored_masks import counted
 from faceswap.io import checkpoint
 from faceswap.io.files import read_json
 from faceswap.models.arch import Arch
 from faceswap.runtime import DeviceName, Precision, choose_device, choose_dtype
+from faceswap.train import pretraining
+from faceswap.train import settings as schedule
+from faceswap.train.base import describe
 from faceswap.train.batches import Batches
+from faceswap.train.board import Board
+from faceswap.train.distributed import Share, joined
+from faceswap.train.following import SharedStep, follow
+from faceswap.train.held_back import hold_back
+from faceswap.train.journal import Journal
+from faceswap.train.options import StepOptions
+from faceswap.train.orders import Director, Orders
+from faceswap.train.plan import PROBE_S, plan, report
+from faceswap.train.quality import make_judge
+from faceswap.train.reset import INTER, check_part
 from faceswap.train.run import FIXED, Run, open_run
 from faceswap.train.samples import SampleStore, check_face_type, open_samples
-from faceswap.train.steps import StepOptions, TrainStep
-from faceswap.train.trainer import Schedule, Trainer
+from faceswap.train.settings import ScheduleSettings
+from faceswap.train.trainer import Trainer
 from faceswap.types import FaceType, Side
 
+SETTINGS_FILE = "train.json"
+# What a step may change from one iteration to the next.
+STEP = frozenset(StepOptions.model_fields)
 # What continuing a model takes from its last run, unless it is typed anew.
-REMEMBERED = {
-    "src", "dst", "batch_size", "learning_rate", "masked_training", "random_warp", "random_src_flip",
-    "random_dst_flip", "save_minutes", "preview_seconds",
-}  # fmt: skip
+REMEMBERED = schedule.REMEMBERED | STEP | {"src", "dst", "batch_size", "pretrain_faces"}
 
 
-class Settings(StageSettings):
+class Settings(StepOptions, ScheduleSettings):
     model: str | None = option(None, "name of the model (default: the only one, else new)")
     arch: str = option(
-        "LIAE-UD", "DF or LIAE, a dash, and any of U (likeness), D (double resolution), T (deeper)"
+        "LIAE-UD",
+        "DF or LIAE, a dash, and any of U (likeness), D (double resolution), T (deeper), C (x·cos x); "
+        "or AMP (morphs), or QUICK96 (small, to look soon)",
     )
     resolution: int = option(
-        128, "side of the face, a multiple of 16, or of 32 with D or T", unit="px", ge=64, le=640
+        128, "side of the face, a multiple of 16, of 32 with D, T or AMP (AMP: 224)", unit="px", ge=64, le=640
     )
     ae_dims: int = option(256, "width of the bottleneck", ge=32, le=1024)
+    inter_dims: int | None = option(None, "AMP: channels of a code (default: 1024)", ge=32, le=2048)
+    morph_factor: float | None = option(
+        None, "AMP: share of them that are src's own; less is more like src (default: 0.5)", ge=0.1, le=0.5
+    )
     encoder_dims: int = option(64, "base channels of the encoder, even", ge=16, le=256)
     decoder_dims: int = option(64, "base channels of the decoder, even", ge=16, le=256)
     mask_dims: int | None = option(
@@ -51,18 +79,11 @@ class Settings(StageSettings):
     base: str | None = option(None, "start a new model from a bundled base, a model folder or a checkpoint")
     src: Path | None = option(None, "source faceset (default: data_src/aligned)")
     dst: Path | None = option(None, "destination faceset (default: data_dst/aligned)")
+    pretrain_faces: Path | None = option(None, "faceset of many people, for --pretrain")
     batch_size: int | None = option(
         None, "faces of each side an iteration (default: 8, on a CPU 4)", ge=1, le=1024
     )
-    learning_rate: float = option(5e-5, "step size of AdaBelief; DeepFaceLab's", ge=1e-8, le=1e-2)
-    masked_training: bool = option(True, "compare faces inside their mask only")
-    random_warp: bool = option(True, "warp the inputs; switch off late, for sharpness")
-    random_src_flip: bool = option(False, "mirror source faces at random")
-    random_dst_flip: bool = option(True, "mirror destination faces at random")
-    iterations: int | None = option(None, "stop when the model has had so many iterations in all", ge=1)
-    minutes: float | None = option(None, "stop this run after so long", unit="minutes", ge=0.01)
-    save_minutes: float = option(10.0, "time between saves", unit="minutes", ge=0.05, le=1440)
-    preview_seconds: float = option(60.0, "time between previews", unit="s", ge=1, le=86400)
+    plan: bool = option(False, "only predict memory, speed and duration on this device, and what fits")
     seed: int = option(0, "of first weights, order and augmentation of a new model", ge=0, le=2**31 - 1)
     device: DeviceName = option("auto", "where to compute")
     precision: Precision = option("auto", "arithmetic of the networks; auto is bf16 where it is faster")
@@ -74,57 +95,126 @@ def main(cfg: Settings) -> None:
     folder = cfg.place.model(cfg.model, new=True)
     cfg = remember(cfg, folder)
     device = choose_device(cfg.device)
-    folders = (cfg.src or cfg.place.aligned(Side.SRC), cfg.dst or cfg.place.aligned(Side.DST))
-    facesets = [Faceset.open(path) for path in folders]
-    run = open_run(folder, asked(cfg), cfg.seed, cfg.base)
-    for faceset in facesets:
-        check_face_type(faceset, run.face_type)
-    for note in run.notes:
-        say(note)
-    cfg = resolve(cfg, run, device)
-    cfg.save(folder / "train.json")
-    if cfg.iterations is not None and run.iteration >= cfg.iterations:
-        say(f"already at iteration {run.iteration}: type a larger --iterations to go on")
+    if cfg.plan:
+        show_plan(cfg, folder, device)
         return
-    train(cfg, run, device, [load(faceset, side, run) for side, faceset in zip(Side, facesets, strict=True)])
+    with joined(device) as (share, device):
+        open_and_train(cfg, folder, device, share)
+
+
+def open_and_train(cfg: Settings, folder: Path, device: torch.device, share: Share) -> None:
+    """Open model and faces, and train as this process's share says."""
+    facesets = {label: Faceset.open(path) for label, path in folders(cfg).items()}
+    with share.first():
+        run = open_run(folder, asked(cfg), cfg.seed, cfg.base)
+        for faceset in facesets.values():
+            check_face_type(faceset, run.face_type)
+        orders(cfg, run, {})  # Refuses what does not fit the model before anything is written.
+        for note in run.notes:
+            say(note)
+        if run.pretraining and not cfg.pretrain:
+            say(pretraining.leave(run, write=share.is_first))
+        run.pretraining = cfg.pretrain
+        cfg = resolve(cfg, run, device, share)
+        if share.is_first:
+            cfg.save(folder / SETTINGS_FILE)
+        if cfg.iterations is not None and run.iteration >= cfg.iterations:
+            say(f"already at iteration {run.iteration}: type a larger --iterations to go on")
+            return
+        samples = [load(faceset, label, run) for label, faceset in facesets.items()]
+    train(cfg, run, device, (samples[0], samples[-1]), share)
     say(f"trained to iteration {run.iteration}; look at {folder / 'preview.png'}")
     say(f"next: {command('stages.merge', '--workspace', cfg.workspace, '--model', folder.name)}")
 
 
-def train(cfg: Settings, run: Run, device: torch.device, samples: list[SampleStore]) -> None:
+def folders(cfg: Settings) -> dict[str, Path]:
+    """The facesets to train on, by the name of their cache."""
+    if not cfg.pretrain:
+        return {side: getattr(cfg, side) or cfg.place.aligned(side) for side in Side}
+    if cfg.pretrain_faces is None:
+        raise UserError("--pretrain needs faces of many people", "", "type --pretrain-faces FOLDER, too")
+    return {"pretrain": cfg.pretrain_faces}
+
+
+def show_plan(cfg: Settings, folder: Path, device: torch.device) -> None:
+    """Say what training takes with these settings, or with those of the model in `folder`; writes nothing."""
+    run = open_run(folder, asked(cfg), cfg.seed, cfg.base)
+    batch_size = cfg.batch_size or default_batch_size(device)
+    say(f"{describe(run.model.spec)}: trying it for {PROBE_S:.0f} seconds")
+    rows = plan(run.model, orders(cfg, run, {}).options, batch_size, device)
+    for line in report(rows, run.model, batch_size, device):
+        say(line)
+
+
+def train(
+    cfg: Settings, run: Run, device: torch.device, samples: tuple[SampleStore, SampleStore], share: Share
+) -> None:
     """Train as `cfg` says until its target, its time or a stop."""
     dtype = choose_dtype(cfg.precision, device)
     batch_size = cfg.batch_size or default_batch_size(device)
+    share.check(batch_size)
     say(f"computing on {device} in {str(dtype).removeprefix('torch.')}, batch size {batch_size}")
-    options = StepOptions(
-        cfg.learning_rate, cfg.masked_training, cfg.random_warp, cfg.random_src_flip, cfg.random_dst_flip
-    )
-    step = TrainStep(run.model, options, device, dtype)
-    step.load_optimizer(run.optimizer)
-    batches = Batches(samples[0], samples[1], batch_size, run.seed, pinned=device.type == "cuda")
-    schedule = Schedule(cfg.iterations, cfg.minutes, cfg.save_minutes, cfg.preview_seconds)
-    Trainer(run, step, batches, schedule).train()
+    dst, held = hold_back(samples[1], cfg.held_back)
+    # In pretraining both sides are of one set, and what is held back of one is of the other.
+    src = dst if cfg.pretrain else samples[0]
+    conditions = {
+        "batch_size": batch_size, "device": str(device), "precision": str(dtype).removeprefix("torch."),
+        "src_faces": len(src), "dst_faces": len(dst),
+    }  # fmt: skip
+    for note in run.under(conditions):
+        say(f"not exactly as without a stop: {note}")
+    director = Director(
+        run, run.folder / SETTINGS_FILE, (STEP - {"pretrain"}) | schedule.LIVE,
+        lambda changes: orders(cfg, run, changes), cfg.phases if cfg.recipe else (), Journal(run.folder),
+    )  # fmt: skip
+    step = SharedStep(run.model, director.orders().options, device, dtype, share=share)
+    for note in step.load_tensors(run.tensors):
+        say(note)
+    batches = Batches(src, dst, batch_size, run.seed, pinned=device.type == "cuda", share=share)
+    known = f"{describe(run.model.spec)} at iteration {run.iteration}, {len(src)} and {len(dst)} faces"
+    share.agree(known, *src.names, *dst.names)
+    if not share.is_first:
+        follow(step, batches, run)
+        return
+    judge = make_judge(held, src, cfg.face_models, run.face_type)
+    with ExitStack() as stack:
+        stack.enter_context(step.led(run))
+        board = stack.enter_context(closing(Board(run.folder, run.iteration))) if cfg.tensorboard else None
+        if board:
+            say(board.hint)
+        Trainer(run, step, batches, cfg.schedule(), director=director, judge=judge, board=board).train()
 
 
-def load(faceset: Faceset, side: Side, run: Run) -> SampleStore:
-    """The faces of one side at the model's size, and a line about each that cannot be used."""
-    samples = open_samples(faceset, run.face_type, run.model.spec.resolution, run.folder / "cache", side)
+def orders(cfg: Settings, run: Run, changes: Mapping[str, Any]) -> Orders:
+    """How to train with some of the settings changed; UserError for what cannot be."""
+    cfg = Settings.of(cfg.model_dump() | dict(changes))
+    if cfg.reset_inter:
+        check_part(run.model, INTER)
+    options = StepOptions(**{name: getattr(cfg, name) for name in STEP})
+    options.check(run.model.spec)
+    return Orders(options, cfg.schedule())
+
+
+def load(faceset: Faceset, label: str, run: Run) -> SampleStore:
+    """The faces of a set at the model's size, and a line about each that cannot be used."""
+    samples = open_samples(faceset, run.face_type, run.model.spec.resolution, run.folder / "cache", label)
     for path in faceset.strangers:
         warn(f"{path.name} carries no face metadata and is left out")
     for name, reason in samples.skipped.items():
         warn(f"{name} is left out: {reason}")
-    say(f"{side}: {len(samples)} faces from {faceset.folder}; {counted(samples.masks)}")
+    say(f"{label}: {len(samples)} faces from {faceset.folder}; {counted(samples.masks)}")
     return samples
 
 
 def remember(cfg: Settings, folder: Path) -> Settings:
-    """`cfg` with what was not typed this time as it was in the model's last run."""
-    path = folder / "train.json"
-    if not path.is_file() or not checkpoint.exists(folder):
-        return cfg
-    last = read_json(path).get("settings", {})
-    kept = {name: value for name, value in last.items() if name in REMEMBERED}
-    return Settings(**(kept | {name: getattr(cfg, name) for name in cfg.model_fields_set}))
+    """`cfg` with what was not typed as it was in the model's last run, or is in its family's preset."""
+    path = folder / SETTINGS_FILE
+    if path.is_file() and checkpoint.exists(folder):
+        last = read_json(path).get("settings", {})
+        kept = {name: value for name, value in last.items() if name in REMEMBERED}
+    else:
+        kept = read_preset("quick96", Settings) if Arch.parse(cfg.arch).family == "QUICK96" else {}
+    return Settings.of(kept | {name: getattr(cfg, name) for name in cfg.model_fields_set})
 
 
 def asked(cfg: Settings) -> dict[str, Any]:
@@ -133,14 +223,16 @@ def asked(cfg: Settings) -> dict[str, Any]:
     return {name: value for name, value in typed.items() if value is not None}
 
 
-def resolve(cfg: Settings, run: Run, device: torch.device) -> Settings:
+def resolve(cfg: Settings, run: Run, device: torch.device, share: Share) -> Settings:
     """`cfg` as it is used and saved: the model's own architecture, and a batch size for the device."""
     fixed = run.model.spec.to_json() | {"face_type": run.face_type, "seed": run.seed, "base": run.base}
-    return cfg.model_copy(update=fixed | {"batch_size": cfg.batch_size or default_batch_size(device)})
+    batch_size = cfg.batch_size or default_batch_size(device, share.world)
+    return cfg.model_copy(update=fixed | {"batch_size": batch_size})
 
 
-def default_batch_size(device: torch.device) -> int:
-    return 4 if device.type == "cpu" else 8
+def default_batch_size(device: torch.device, processes: int = 1) -> int:
+    """Faces of each side an iteration, a multiple of the number of processes."""
+    return -(-(4 if device.type == "cpu" else 8) // processes) * processes
 
 
 if __name__ == "__main__":

@@ -65,7 +65,10 @@ PURE = [
     "train.losses",
     "models",
 ]
-OPTIONAL = {"insightface", "onnxruntime", "onnx", "PySide6", "skimage", "segmentation_models_pytorch", "ray"}
+OPTIONAL = {
+    "insightface", "onnxruntime", "onnx", "PySide6", "skimage", "segmentation_models_pytorch", "ray",
+    "tensorboard",
+}  # fmt: skip
 HEAVY_ONCE = {"faces", "facepack"}
 
 

@@ -27,7 +27,7 @@ class Paint:
     def __init__(self) -> None:
         self.batches: list[int] = []
 
-    def __call__(self, crops: Sequence[Image]) -> list[Prediction]:
+    def __call__(self, crops: Sequence[Image], _morphs: Sequence[float] = ()) -> list[Prediction]:
         self.batches.append(len(crops))
         y, x = np.indices((64, 64), np.float32)
         mask = np.clip(20 - np.hypot(x - 32, y - 34), 0, 1).astype(np.float32)

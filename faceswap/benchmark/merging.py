@@ -65,7 +65,7 @@ class Painted:
     def segmenter(self) -> MaskNetwork:
         raise NotImplementedError("no look that is measured asks for it")
 
-    def __call__(self, crops: Sequence[Image]) -> list[Prediction]:
+    def __call__(self, crops: Sequence[Image], _morphs: Sequence[float] = ()) -> list[Prediction]:
         return [self.answer] * len(crops)
 
 

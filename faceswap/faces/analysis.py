@@ -75,7 +75,7 @@ class Analyst:
                 upright = self._large_enough(find_boxes(self.pack, small, small_to_frame, degrees))
             likely = sorted(upright, key=lambda item: -item[1])[:_FAINT_TRIED]
             faces = self._believed(frame, likely, degrees, wary=True)
-        return [replace(face, embedding=self._embed(frame, face.landmarks)) for face in faces]
+        return [replace(face, embedding=embed(self.pack, frame, face.landmarks)) for face in faces]
 
     def _large_enough(self, boxes: Sequence[tuple[Boxes, float]]) -> list[tuple[Boxes, float]]:
         return [(box, score) for box, score in boxes if (box[2:] - box[:2]).min() >= self.min_face_px]
@@ -121,18 +121,19 @@ class Analyst:
         there = iou_matrix(seen[:, :4], expected[None])[:, 0] >= _SAME_PLACE_IOU
         return float(seen[there, 4].max(initial=0))
 
-    def _embed(self, frame: Frame, landmarks: Points) -> NDArray[np.float32] | None:
-        """The recogniser's vector of a face, (D,); None when the pack has no recogniser."""
-        if self.pack.recogniser is None:
-            return None
-        from insightface.utils.face_align import arcface_dst
 
-        input_px = int(self.pack.recogniser.input_size[0])
-        five = five_points(landmarks).astype(np.float64)
-        frame_to_cut = fit_similarity(five, arcface_dst.astype(np.float64) * (input_px / 112))
-        cut = as_uint8(cut_crop(frame, frame_to_cut, input_px))
-        embedding = self.pack.recogniser.get_feat(cv2.cvtColor(cut, cv2.COLOR_RGB2BGR))
-        return np.asarray(embedding, np.float32).ravel()
+def embed(pack: Pack, frame: Frame, landmarks: Points) -> NDArray[np.float32] | None:
+    """The recogniser's vector of a face, (D,); None when the pack has no recogniser."""
+    if pack.recogniser is None:
+        return None
+    from insightface.utils.face_align import arcface_dst
+
+    input_px = int(pack.recogniser.input_size[0])
+    five = five_points(landmarks).astype(np.float64)
+    frame_to_cut = fit_similarity(five, arcface_dst.astype(np.float64) * (input_px / 112))
+    cut = as_uint8(cut_crop(frame, frame_to_cut, input_px))
+    embedding = pack.recogniser.get_feat(cv2.cvtColor(cut, cv2.COLOR_RGB2BGR))
+    return np.asarray(embedding, np.float32).ravel()
 
 
 def _same_face(first: Points, second: Points) -> bool:

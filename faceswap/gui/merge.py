@@ -78,7 +78,10 @@ class MergeWindow(KeyWindow):
         steps = range(1, _AHEAD + 1)
         near = [self.editor.at + step for step in steps] + [self.editor.at - 1]
         there = [frame for frame in near if 0 <= frame < len(self.clip.frames)]
-        self.ahead.give([partial(self.previewer.prepare, frame, PREVIEW_PX) for frame in there])
+        looks = self.editor.session.looks
+        self.ahead.give(
+            [partial(self.previewer.prepare, frame, looks.at(frame), PREVIEW_PX) for frame in there]
+        )
 
     def refresh(self) -> None:
         """Show the frame anew: at once small, as it will be written when nothing changes for a moment."""

@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from faceswap.errors import UserError
-from faceswap.io.files import current_umask, replace_folder, sha256, sync
+from faceswap.io.files import current_umask, remove_folder, replace_folder, sha256, sync
 from faceswap.types import Json
 
 SCHEMA = 1
@@ -45,7 +45,7 @@ class Loaded:
         return int(self.state["iteration"])
 
 
-class _DamagedError(Exception):
+class DamagedError(Exception):
     """A checkpoint directory that cannot be trusted; the text says why."""
 
 
@@ -63,7 +63,7 @@ def save(folder: Path, parts: Mapping[str, Mapping[str, Tensor]], state: Json, k
     write(root / f".{final.name}.tmp", parts, state)
     replace_folder(root / f".{final.name}.tmp", final)
     for old in _candidates(root)[keep:]:
-        shutil.rmtree(old)
+        remove_folder(old)
     return final
 
 
@@ -86,18 +86,18 @@ def write(path: Path, parts: Mapping[str, Mapping[str, Tensor]], state: Json) ->
         raise
 
 
-def load(folder: Path, parts: Sequence[str]) -> Loaded:
-    """The newest intact checkpoint of run `folder` with the named parts, on the CPU.
+def load(folder: Path, parts: Sequence[str] | None = None) -> Loaded:
+    """The newest intact checkpoint of run `folder` with the named parts (None: all it has), on the CPU.
 
     Damaged ones (cut, flipped bit, part missing) are passed over and named in `rejected`.
     Raises UserError when there is no checkpoint, or none is intact. Changes nothing on disk.
     """
     rejected: list[str] = []
     damaged: list[Path] = []
-    for path in _candidates(folder / "checkpoints"):
+    for path in saved(folder):
         try:
             state, tensors = _read(path, parts)
-        except _DamagedError as error:
+        except DamagedError as error:
             rejected.append(f"checkpoint {path.name} is damaged: {error}")
             damaged.append(path)
             continue
@@ -108,13 +108,13 @@ def load(folder: Path, parts: Sequence[str]) -> Loaded:
     raise UserError(f"no checkpoint in {folder}", "", "train first: python -m stages.train")
 
 
-def read(path: Path, parts: Sequence[str]) -> Loaded:
+def read(path: Path, parts: Sequence[str] | None = None) -> Loaded:
     """One checkpoint directory, such as a bundled base model; UserError when it is missing or damaged."""
     if not (path / STATE).is_file():
         raise UserError(f"{path} is no checkpoint", f"no {STATE} in it", f"name a folder that holds {STATE}")
     try:
         state, tensors = _read(path, parts)
-    except _DamagedError as error:
+    except DamagedError as error:
         raise UserError(
             f"checkpoint {path} is damaged", str(error), "restore it from where it came"
         ) from None
@@ -123,7 +123,12 @@ def read(path: Path, parts: Sequence[str]) -> Loaded:
 
 def exists(folder: Path) -> bool:
     """Whether run `folder` has any checkpoint, intact or not."""
-    return bool(_candidates(folder / "checkpoints"))
+    return bool(saved(folder))
+
+
+def saved(folder: Path) -> list[Path]:
+    """The checkpoint directories of run `folder`, newest first, intact or not."""
+    return _candidates(folder / "checkpoints")
 
 
 def set_aside(loaded: Loaded) -> None:
@@ -163,26 +168,27 @@ def _write_part(file: Path, tensors: Mapping[str, Tensor]) -> None:
     sync(file)
 
 
-def _read(path: Path, parts: Sequence[str]) -> tuple[Json, dict[str, dict[str, Tensor]]]:
-    state = _read_state(path)
+def _read(path: Path, parts: Sequence[str] | None) -> tuple[Json, dict[str, dict[str, Tensor]]]:
+    state = read_state(path)
     tensors = {}
-    for part in parts:
+    for part in parts if parts is not None else [Path(name).stem for name in state["files"]]:
         file = path / f"{part}.safetensors"
         _check(file, state["files"].get(file.name))
         tensors[part] = load_file(file)
     return state, tensors
 
 
-def _read_state(path: Path) -> Json:
+def read_state(path: Path) -> Json:
+    """The state of a checkpoint directory without its tensors; DamagedError where it cannot be trusted."""
     try:
         content = json.loads((path / STATE).read_bytes())
         stated = content.pop("sha256")
         if stated != _state_hash(content):
-            raise _DamagedError(f"{STATE} does not match its own hash")
+            raise DamagedError(f"{STATE} does not match its own hash")
     except OSError as error:
-        raise _DamagedError(f"{STATE} cannot be read ({error.strerror})") from None
+        raise DamagedError(f"{STATE} cannot be read ({error.strerror})") from None
     except (ValueError, KeyError, AttributeError, TypeError):
-        raise _DamagedError(f"{STATE} is cut or altered") from None
+        raise DamagedError(f"{STATE} is cut or altered") from None
     if content["schema"] > SCHEMA:
         raise UserError(
             f"{path} was written by a newer version", f"schema {content['schema']}, known: {SCHEMA}", "update"
@@ -192,12 +198,12 @@ def _read_state(path: Path) -> Json:
 
 def _check(file: Path, stated: Json | None) -> None:
     if stated is None or not file.is_file():
-        raise _DamagedError(f"{file.name} is missing")
+        raise DamagedError(f"{file.name} is missing")
     size = file.stat().st_size
     if size != stated["bytes"]:
-        raise _DamagedError(f"{file.name} has {size} of {stated['bytes']} bytes")
+        raise DamagedError(f"{file.name} has {size} of {stated['bytes']} bytes")
     if sha256(file) != stated["sha256"]:
-        raise _DamagedError(f"{file.name} does not match its hash, some bits have changed")
+        raise DamagedError(f"{file.name} does not match its hash, some bits have changed")
 
 
 def _state_hash(content: Json) -> str:

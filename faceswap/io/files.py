@@ -93,7 +93,15 @@ def replace_folder(temporary: Path, final: Path) -> None:
     os.replace(temporary, final)
     sync(final.parent)
     if old.exists():
-        shutil.rmtree(old)
+        remove_folder(old)
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder so that it is never seen half removed; a killed process leaves a hidden `.NAME.tmp`."""
+    hidden = path.with_name(f".{path.name}.tmp")
+    shutil.rmtree(hidden, ignore_errors=True)
+    os.replace(path, hidden)
+    shutil.rmtree(hidden)
 
 
 def sync(path: Path) -> None:

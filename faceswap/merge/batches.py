@@ -3,13 +3,12 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from faceswap.types import Image
-
+Crop = TypeVar("Crop")
 Answer = TypeVar("Answer")
 
 
 def in_batches(
-    network: Callable[[Sequence[Image]], list[Answer]], crops: Sequence[Image], batch_size: int
+    network: Callable[[Sequence[Crop]], list[Answer]], crops: Sequence[Crop], batch_size: int
 ) -> list[Answer]:
     """The answers to all crops, from batches that are filled up where crops are few.
 

@@ -24,6 +24,7 @@ from faceswap.types import FaceType, Image, Mask
 class Predictor:
     """Swaps batches of crops. `identity` changes whenever the answers of its networks may.
 
+    morphs: whether a swap may lie between the two faces.
     enhancer: what draws faces finer where super-resolution is asked for. mask_model: folder of the segmenter,
     which is loaded when a look needs it first; None for the bundled one.
     """
@@ -35,7 +36,7 @@ class Predictor:
         self, model: SwapModel, face_type: FaceType, device: torch.device, dtype: torch.dtype, identity: str
     ) -> None:
         self.face_type, self.identity = face_type, identity
-        self.resolution = model.spec.resolution
+        self.resolution, self.morphs = model.spec.resolution, model.morphs
         self._device, self._dtype = device, dtype
         self._model = model.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -49,11 +50,14 @@ class Predictor:
         return load_segmenter(self.mask_model, self._device, self._dtype)
 
     @torch.inference_mode()
-    def __call__(self, crops: Sequence[Image]) -> list[Prediction]:
-        """The swap of each crop (R, R, 3), computed as one batch."""
+    def __call__(self, crops: Sequence[Image], morphs: Sequence[float] = ()) -> list[Prediction]:
+        """The swap of each crop (R, R, 3), computed as one batch.
+
+        morphs: of each crop how much of src it shows, where the model morphs; without, it is src altogether.
+        """
         batch = torch.from_numpy(np.stack(crops)).to(self._device).permute(0, 3, 1, 2)
         with torch.autocast(self._device.type, self._dtype, enabled=self._dtype is not torch.float32):
-            swap = self._model.swap(batch)
+            swap = self._model.swap(batch, torch.tensor(morphs, dtype=torch.float64) if morphs else 1.0)
         faces = _to_host(swap.face.permute(0, 2, 3, 1))
         masks_prd, masks_dst = _to_host(swap.mask_prd[:, 0]), _to_host(swap.mask_dst[:, 0])
         return [Prediction(*parts) for parts in zip(faces, masks_prd, masks_dst, strict=True)]

@@ -95,7 +95,7 @@ class Previewer:
         Raises DamagedImage where the frame cannot be read. (Filters that count the frame's pixels, such as
         denoising, look stronger in a smaller picture.)
         """
-        predictions = self._predicted(index)
+        predictions = self._predicted(index, look.settings.morph)
         original, scale = self._sized(index, limit_px)
         chosen = self._clip.subjects(index, look)
         subjects = [_scaled(subject, scale) for subject in chosen.values()]
@@ -115,16 +115,16 @@ class Previewer:
             scale,
         )
 
-    def prepare(self, index: int, limit_px: int | None = None) -> None:
+    def prepare(self, index: int, look: Look, limit_px: int | None = None) -> None:
         """Do what takes long for a frame: decode it and ask the model."""
-        self._predicted(index)
+        self._predicted(index, look.settings.morph)
         self._sized(index, limit_px)
 
     def _masked(
         self, index: int, look: Look, chosen: Mapping[int, Subject], answers: list[Prediction]
     ) -> list[Prediction]:
         """The predictions of faces with the masks that the look needs besides the model's."""
-        mode = look.settings.mask_mode
+        mode, morph = look.settings.mask_mode, look.settings.morph
         if not needs_own(mode) and not needs_segmenter(mode):
             return answers
 
@@ -132,7 +132,7 @@ class Previewer:
             sights = look_at(self._frame(index), list(chosen.values()), mode, self._predictor)
             return with_masks(sights, answers, self._predictor, max(1, len(answers)))
 
-        return self._masks.get((index, mode, tuple(chosen)), make)
+        return self._masks.get((index, mode, morph, tuple(chosen)), make)
 
     def _measure(self, subjects: Sequence[Subject]) -> None:
         """Look at the frames around, where the faces' light and masks are smoothed over them."""
@@ -141,7 +141,7 @@ class Previewer:
             for near in self._survey.missing([task]):
                 index = self._clip.index(near.stem)
                 with suppress(DamagedImage):
-                    frame, answers = self._frame(index), self._predicted(index)
+                    frame, answers = self._frame(index), self._predicted(index, near.settings.morph)
                     self._survey.keep(near, frame, self._crops(index), answers)
 
     def _crops(self, index: int) -> list[Image]:
@@ -164,10 +164,15 @@ class Previewer:
 
         return self._small.get((index, limit_px), make)
 
-    def _predicted(self, index: int) -> list[Prediction]:
+    def _predicted(self, index: int, morph: float) -> list[Prediction]:
         if not self._clip.faces[index]:
             return []
-        return self._predictions.get(index, lambda: self._predictor(self._crops(index)))
+
+        def make() -> list[Prediction]:
+            crops = self._crops(index)
+            return self._predictor(crops, [morph] * len(crops))
+
+        return self._predictions.get((index, morph), make)
 
 
 def _boxed(picture: Array, height: int, width: int) -> Array:

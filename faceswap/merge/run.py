@@ -46,7 +46,7 @@ class Swapper(Protocol):
     def segmenter(self) -> MaskNetwork:
         """What finds the face in crops, for looks that need it; UserError where there is none."""
 
-    def __call__(self, crops: Sequence[Image]) -> list[Prediction]: ...
+    def __call__(self, crops: Sequence[Image], morphs: Sequence[float] = (), /) -> list[Prediction]: ...
 
 
 @dataclass
@@ -231,8 +231,8 @@ def _swap(items: Iterable[Item], predictor: Swapper, batch_size: int) -> Iterato
 
 
 def _predict(group: Sequence[Item], predictor: Swapper, batch_size: int) -> Iterator[Item]:
-    crops = [crop for item in group for crop in item.crops]
-    swaps = in_batches(predictor, crops, batch_size)
+    faces = [(crop, item.task.settings.morph) for item in group for crop in item.crops]
+    swaps = in_batches(lambda batch: predictor(*zip(*batch, strict=True)), faces, batch_size)
     sights = [sight for item in group for sight in item.sights]
     answers = iter(with_masks(sights, swaps, predictor, batch_size))
     for item in group:

@@ -87,6 +87,9 @@ class Survey:
         """A measured face with the light and the masks that its neighbours agree on."""
         tone = self._tone(subject, settings.smooth_color) if settings.smooth_color else None
         masks = self.masks(subject, settings.smooth_mask) if settings.smooth_mask else {}
+        # Neighbours are measured as src altogether; a face between the two has another mask.
+        if settings.morph != 1:
+            masks.pop("mask_prd", None)
         return subject._replace(tone=tone), prediction._replace(**masks)
 
     def light(self, subject: Subject, reach: int) -> Moment:

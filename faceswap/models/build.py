@@ -2,13 +2,14 @@
 
 import torch
 
+from faceswap.models.amp import AMP
 from faceswap.models.arch import Family, ModelSpec
 from faceswap.models.blocks import initialise
 from faceswap.models.df import DF
 from faceswap.models.liae import LIAE
 from faceswap.models.swap import SwapModel
 
-MODELS: dict[Family, type[SwapModel]] = {"DF": DF, "LIAE": LIAE}
+MODELS: dict[Family, type[SwapModel]] = {"DF": DF, "LIAE": LIAE, "AMP": AMP, "QUICK96": DF}
 
 
 def build(spec: ModelSpec, seed: int = 0) -> SwapModel:

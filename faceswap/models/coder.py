@@ -1,12 +1,22 @@
-"""Encoder, inter and decoder: the three parts every DF and LIAE model is wired from (dfl-facts §7.2)."""
+"""Encoder, inter and decoder: the three parts every model is wired from (dfl-facts §7.2)."""
 
+from functools import partial
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from faceswap.models.arch import ModelSpec
-from faceswap.models.blocks import Down, Residual, SubPixelFace, Up, pixel_norm
+from faceswap.models.arch import Arch, ModelSpec
+from faceswap.models.blocks import (
+    Activation,
+    Down,
+    Residual,
+    SubPixelFace,
+    Up,
+    leaky_relu,
+    pixel_norm,
+    x_cos_x,
+)
 from faceswap.models.conv import conv
 
 
@@ -17,11 +27,13 @@ class Encoder(nn.Module):
         super().__init__()
         e = spec.encoder_dims
         self.normalise = spec.arch.u
+        down = partial(Down, activate=activation(spec.arch))
+        residual = partial(Residual, activate=activation(spec.arch))
         if spec.arch.t:
-            layers = [Down(3, e), Residual(e), Down(e, 2 * e), Down(2 * e, 4 * e), Down(4 * e, 8 * e)]
-            layers += [Down(8 * e, 8 * e), Residual(8 * e)]
+            layers = [down(3, e), residual(e), down(e, 2 * e), down(2 * e, 4 * e), down(4 * e, 8 * e)]
+            layers += [down(8 * e, 8 * e), residual(8 * e)]
         else:
-            layers = [Down(3, e), Down(e, 2 * e), Down(2 * e, 4 * e), Down(4 * e, 8 * e)]
+            layers = [down(3, e), down(e, 2 * e), down(2 * e, 4 * e), down(4 * e, 8 * e)]
         self.layers = nn.Sequential(*layers)
         self.size = 8 * e * (spec.resolution // (32 if spec.arch.t else 16)) ** 2
 
@@ -40,7 +52,7 @@ class Inter(nn.Module):
         self.dense1 = nn.Linear(inputs, spec.ae_dims)
         self.dense2 = nn.Linear(spec.ae_dims, side * side * outputs)
         self.to_map = nn.Unflatten(1, (outputs, side, side))
-        self.upscale1 = nn.Identity() if spec.arch.t else Up(outputs, outputs)
+        self.upscale1 = nn.Identity() if spec.arch.t else Up(outputs, outputs, activation(spec.arch))
 
     def forward(self, flat: Tensor) -> Tensor:
         """(B, inputs) -> (B, outputs, L, L), L = R/8; R/16 with D or T, R/32 with both."""
@@ -56,11 +68,12 @@ class Decoder(nn.Module):
         d, m = spec.decoder_dims, spec.mask_dims
         # T: one level more, at the widest channel count.
         factors = (8, 8, 4, 2) if spec.arch.t else (8, 4, 2)
-        self.face = nn.Sequential(*_face_layers(inputs, [d * factor for factor in factors]))
+        activate = activation(spec.arch)
+        self.face = nn.Sequential(*_face_layers(inputs, [d * factor for factor in factors], activate))
         self.face_out = SubPixelFace(2 * d) if spec.arch.d else conv(2 * d, 3, kernel=1)
         # D: the mask has no sub-pixel output, it climbs the last step by one more level.
         widths = [inputs, *(m * factor for factor in (*factors, 1)[: len(factors) + spec.arch.d])]
-        self.mask = nn.Sequential(*(Up(*pair) for pair in pairwise(widths)))
+        self.mask = nn.Sequential(*(Up(*pair, activate) for pair in pairwise(widths)))
         self.mask_out = conv(widths[-1], 1, kernel=1)
 
     def forward(self, code: Tensor) -> tuple[Tensor, Tensor]:
@@ -77,8 +90,13 @@ class Decoder(nn.Module):
         return torch.sigmoid(self.mask_out(self.mask(code)).float())
 
 
-def _face_layers(inputs: int, widths: list[int]) -> list[nn.Module]:
+def activation(arch: Arch) -> Activation:
+    """What follows the convolutions of a variant."""
+    return x_cos_x if arch.c else leaky_relu
+
+
+def _face_layers(inputs: int, widths: list[int], activate: Activation) -> list[nn.Module]:
     layers: list[nn.Module] = []
     for before, after in pairwise((inputs, *widths)):
-        layers += [Up(before, after), Residual(after)]
+        layers += [Up(before, after, activate), Residual(after, activate)]
     return layers

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from faceswap.models.arch import ModelSpec
 from faceswap.models.coder import Decoder, Encoder, Inter
-from faceswap.models.swap import Reconstruction, Swap, SwapModel
+from faceswap.models.swap import Codes, Decoded, Swap, SwapModel
 
 
 class DF(SwapModel):
@@ -18,12 +18,17 @@ class DF(SwapModel):
         self.decoder_src = Decoder(spec, spec.ae_dims)
         self.decoder_dst = Decoder(spec, spec.ae_dims)
 
-    def forward(self, src: Tensor, dst: Tensor) -> Reconstruction:
-        """See SwapModel; both sides are encoded in one batch."""
+    def encode(self, src: Tensor, dst: Tensor, swap: bool = False, channels: Tensor | None = None) -> Codes:
+        """See SwapModel; both sides are encoded in one batch, and the swap's code is dst's."""
         codes: Tensor = self.inter(self.encoder(torch.cat((src, dst))))
-        return Reconstruction(*self.decoder_src(codes[: len(src)]), *self.decoder_dst(codes[len(src) :]))
+        of_dst = codes[len(src) :]
+        return Codes(codes[: len(src)], of_dst, of_dst if swap else None)
 
-    def swap(self, dst: Tensor) -> Swap:
+    def decode(self, as_src: Tensor, as_dst: Tensor) -> tuple[Decoded, Decoded]:
+        """See SwapModel."""
+        return Decoded(*self.decoder_src(as_src)), Decoded(*self.decoder_dst(as_dst))
+
+    def swap(self, dst: Tensor, _morph: float | Tensor = 1.0) -> Swap:
         """Src's decoder on dst's code."""
         code = self.inter(self.encoder(dst))
         face, mask_prd = self.decoder_src(code)

@@ -1,4 +1,4 @@
-"""How much arithmetic an iteration is, to compare with what the machine can do at most."""
+"""How much arithmetic and memory an iteration takes, from the shapes of its layers."""
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -20,3 +20,25 @@ def iteration_flops(model: SwapModel, batch: int) -> float:
         outputs = shapes(faces, faces)
         torch.autograd.backward([output.sum() for output in outputs])
     return float(counter.get_total_flops())
+
+
+def kept_bytes(model: SwapModel) -> int:
+    """Bytes that the networks keep of one face of each side for the backward pass, in float32.
+
+    Counted on shapes alone; in bf16 it is half. Weights are not in it.
+    """
+    side = model.spec.resolution
+    with torch.device("meta"):
+        shapes = type(model)(model.spec)
+        faces = torch.empty(1, 3, side, side)
+    kept: dict[int, torch.UntypedStorage] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage._cdata] = storage
+        return tensor
+
+    weights = {parameter.untyped_storage()._cdata for parameter in shapes.parameters()}
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        shapes(faces, faces)
+    return sum(storage.nbytes() for key, storage in kept.items() if key not in weights)

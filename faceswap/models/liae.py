@@ -5,7 +5,7 @@ from torch import Tensor
 
 from faceswap.models.arch import ModelSpec
 from faceswap.models.coder import Decoder, Encoder, Inter
-from faceswap.models.swap import Reconstruction, Swap, SwapModel
+from faceswap.models.swap import Codes, Decoded, Swap, SwapModel
 
 
 class LIAE(SwapModel):
@@ -22,16 +22,22 @@ class LIAE(SwapModel):
         self.inter_B = Inter(spec, self.encoder.size, channels)
         self.decoder = Decoder(spec, 2 * channels)
 
-    def forward(self, src: Tensor, dst: Tensor) -> Reconstruction:
+    def encode(self, src: Tensor, dst: Tensor, swap: bool = False, channels: Tensor | None = None) -> Codes:
         """See SwapModel; the layers both sides share see them in one batch."""
         flat = self.encoder(torch.cat((src, dst)))
         ab = self.inter_AB(flat)
+        of_src, of_dst = ab[: len(src)], ab[len(src) :]
         b = self.inter_B(flat[len(src) :])
-        left = torch.cat((ab[: len(src)], b))
-        face, mask = self.decoder(torch.cat((left, ab), dim=1))
-        return Reconstruction(face[: len(src)], mask[: len(src)], face[len(src) :], mask[len(src) :])
+        of_swap = torch.cat((of_dst, of_dst), dim=1) if swap else None
+        return Codes(torch.cat((of_src, of_src), dim=1), torch.cat((b, of_dst), dim=1), of_swap)
 
-    def swap(self, dst: Tensor) -> Swap:
+    def decode(self, as_src: Tensor, as_dst: Tensor) -> tuple[Decoded, Decoded]:
+        """See SwapModel; the one decoder sees all codes in one batch."""
+        face, mask = self.decoder(torch.cat((as_src, as_dst)))
+        count = len(as_src)
+        return Decoded(face[:count], mask[:count]), Decoded(face[count:], mask[count:])
+
+    def swap(self, dst: Tensor, _morph: float | Tensor = 1.0) -> Swap:
         """The code that B gives dst is replaced by AB's."""
         flat = self.encoder(dst)
         ab = self.inter_AB(flat)

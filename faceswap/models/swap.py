@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from faceswap.models.arch import ModelSpec
@@ -29,17 +30,57 @@ class Swap(NamedTuple):
     mask_dst: Tensor
 
 
+class Codes(NamedTuple):
+    """What the decoders are given, (B, C, L, L) each: src's, dst's, and dst's with the look of src."""
+
+    src: Tensor
+    dst: Tensor
+    swap: Tensor | None
+
+
+class Decoded(NamedTuple):
+    """Faces (B, 3, R, R) RGB and masks (B, 1, R, R), float32 in [0, 1]."""
+
+    face: Tensor
+    mask: Tensor
+
+
 class SwapModel(nn.Module, ABC):
-    """A model for two faces, made by `faceswap.models.build.build`."""
+    """A model for two faces, made by `faceswap.models.build.build`.
+
+    morphs: whether its swap may lie anywhere between the two faces.
+    """
+
+    morphs = False
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__()
         self.spec = spec
 
     @abstractmethod
-    def forward(self, src: Tensor, dst: Tensor) -> Reconstruction:
-        """Reconstructs both sides, (B, 3, R, R) RGB in [0, 1] each; the two batches may differ in size."""
+    def encode(self, src: Tensor, dst: Tensor, swap: bool = False, channels: Tensor | None = None) -> Codes:
+        """Codes of both sides, (B, 3, R, R) RGB in [0, 1] each; the two batches may differ in size.
+
+        swap: whether the swap's code is wanted, too. channels: see `draw`.
+        """
 
     @abstractmethod
-    def swap(self, dst: Tensor) -> Swap:
-        """Gives dst's faces, (B, 3, R, R) RGB in [0, 1], the look of src."""
+    def decode(self, as_src: Tensor, as_dst: Tensor) -> tuple[Decoded, Decoded]:
+        """What the decoders of src and dst make of codes, (N, C, L, L) and (M, C, L, L)."""
+
+    def forward(self, src: Tensor, dst: Tensor, channels: Tensor | None = None) -> Reconstruction:
+        """Reconstructs both sides, (B, 3, R, R) RGB in [0, 1] each; the two batches may differ in size."""
+        codes = self.encode(src, dst, channels=channels)
+        by_src, by_dst = self.decode(codes.src, codes.dst)
+        return Reconstruction(*by_src, *by_dst)
+
+    def draw(self, _generator: torch.Generator, _count: int) -> dict[str, Tensor]:
+        """What training draws at random for `count` faces of src, as arguments of `forward`; on the host."""
+        return {}
+
+    @abstractmethod
+    def swap(self, dst: Tensor, morph: float | Tensor = 1.0) -> Swap:
+        """Gives dst's faces, (B, 3, R, R) RGB in [0, 1], the look of src.
+
+        morph: for models that morph, how much of src, 0 to 1, of all faces or (B,) of each.
+        """

@@ -44,11 +44,15 @@ class AugmentParams:
 
 
 class Augmented(NamedTuple):
-    """warped: the network's input; target, mask: what it shall give. (B, C, R, R) float32 in [0, 1]."""
+    """warped: the network's input; target, mask: what it shall give. (B, C, R, R) float32 in [0, 1].
+
+    eyes_mouth: where eyes and mouth are, inside the mask and 1 where it is most; None unless asked for.
+    """
 
     warped: Tensor
     target: Tensor
     mask: Tensor
+    eyes_mouth: Tensor | None = None
 
 
 def draw_augment(
@@ -73,11 +77,14 @@ def draw_augment(
     return AugmentParams(invert_transform(rotation, scale, shift, mirror), displacement)
 
 
-def augment(image: Tensor, mask: Tensor, params: AugmentParams) -> Augmented:
-    """Warps and transforms square faces; target and mask get the transform only.
+def augment(
+    image: Tensor, mask: Tensor, params: AugmentParams, eyes_mouth: Tensor | None = None
+) -> Augmented:
+    """Warps and transforms square faces; target and masks get the transform only.
 
-    image: (B, C, R, R), mask: (B, 1, R, R), float32 in [0, 1], on any device. The image is sampled
-    bicubic and goes on beyond its border with the border's colour; the mask linear, and is 0 beyond it.
+    image: (B, C, R, R), mask: (B, 1, R, R), eyes_mouth: (B, 1, any side²), float32 in [0, 1], on any device.
+    The image is sampled bicubic and goes on beyond its border with the border's colour; masks linear, and
+    are 0 beyond it.
     """
     matrix, displacement = (
         x.to(image.device, non_blocking=True) for x in (params.output_to_input, params.displacement)
@@ -85,7 +92,12 @@ def augment(image: Tensor, mask: Tensor, params: AugmentParams) -> Augmented:
     plain = _sampling_grid(matrix, image.shape[-1])
     moved = F.grid_sample(displacement, plain, "bilinear", "border", align_corners=True)
     elastic = plain + moved.permute(0, 2, 3, 1)
-    return Augmented(_sample_image(image, elastic), _sample_image(image, plain), _sample_mask(mask, plain))
+    moved_mask = _sample_mask(mask, plain)
+    if eyes_mouth is not None:
+        inside = _sample_mask(eyes_mouth, plain) * (moved_mask > 0)
+        # As DeepFaceLab does (dfl-facts §9.3); a face without eyes and mouth in sight keeps its zeros.
+        eyes_mouth = inside / inside.amax(dim=(1, 2, 3), keepdim=True).clamp_min(1e-3)
+    return Augmented(_sample_image(image, elastic), _sample_image(image, plain), moved_mask, eyes_mouth)
 
 
 def _sample_image(image: Tensor, grid: Tensor) -> Tensor:

@@ -83,8 +83,8 @@ def adopt(model: SwapModel, base: checkpoint.Loaded) -> tuple[str, ...]:
 
 
 def describe(spec: ModelSpec) -> str:
-    """`LIAE-UD 128 px, dims 256/64/64/22`."""
-    dims = "/".join(
-        str(value) for value in (spec.ae_dims, spec.encoder_dims, spec.decoder_dims, spec.mask_dims)
-    )
-    return f"{spec.arch} {spec.resolution} px, dims {dims}"
+    """`LIAE-UD 128 px, dims 256/64/64/22`; of AMP, `256/1024/64/64/22, morph factor 0.5`."""
+    widths = (spec.ae_dims, spec.inter_dims, spec.encoder_dims, spec.decoder_dims, spec.mask_dims)
+    dims = "/".join(str(value) for value in widths if value is not None)
+    morph = "" if spec.morph_factor is None else f", morph factor {spec.morph_factor:g}"
+    return f"{spec.arch} {spec.resolution} px, dims {dims}{morph}"

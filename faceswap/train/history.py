@@ -3,6 +3,9 @@
 import json
 from array import array
 from bisect import bisect_right
+from collections.abc import Mapping
+from contextlib import suppress
+from io import FileIO
 from math import nan
 from pathlib import Path
 from types import TracebackType
@@ -14,31 +17,53 @@ from faceswap.io.files import write_bytes
 class History:
     """Losses and times by iteration, in memory and as lines of `history.jsonl`; a context manager.
 
-    Lines are written as they come, so that they can be followed while training runs. After a kill the
-    file is ahead of the checkpoint; opening it at the checkpoint's iteration drops what was lost.
+    Lines are written as they come, so that they can be followed while training runs; what a full disk
+    refuses waits in memory. After a kill the file is ahead of the checkpoint; opening it at the checkpoint's
+    iteration drops what was lost.
     """
+
+    _file: FileIO
+    _waiting: bytes
 
     def __init__(self, path: Path, iteration: int) -> None:
         """Read what `path` holds up to `iteration` and drop the rest from memory and file."""
-        self.iterations, self.src, self.dst = array("q"), array("f"), array("f")
+        self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._read(path, iteration)
-        self._file = path.open("a", encoding="utf-8", buffering=1)
+        self._open(iteration)
 
-    def append(self, iteration: int, src: float, dst: float, milliseconds: float) -> None:
-        """Add one iteration: mean losses of both sides and its duration."""
+    def append(
+        self,
+        iteration: int,
+        src: float,
+        dst: float,
+        milliseconds: float,
+        extra: Mapping[str, float] | None = None,
+    ) -> None:
+        """Add one iteration: mean losses of both sides, its duration, and further figures by name."""
         self._keep(iteration, src, dst)
-        line = {"iteration": iteration, "src": src, "dst": dst, "ms": milliseconds}
+        line = {"iteration": iteration, "src": src, "dst": dst, "ms": milliseconds, **(extra or {})}
         rounded = {
             key: value if isinstance(value, int) else float(f"{value:.6g}") for key, value in line.items()
         }
-        self._file.write(json.dumps(rounded) + "\n")
+        self._waiting += (json.dumps(rounded) + "\n").encode()
+        with suppress(OSError):  # a full disk: the next line tries again
+            self._waiting = self._waiting[self._file.write(self._waiting) :]
+
+    def cut(self, iteration: int) -> None:
+        """Drop what came after `iteration`, from memory and file."""
+        self._file.close()
+        self._open(iteration)
 
     def mean_since(self, iteration: int) -> tuple[float, float]:
         """Mean losses (src, dst) of the iterations after `iteration`; nan where there are none."""
         start = bisect_right(self.iterations, iteration)
         count = len(self.iterations) - start
         return (sum(self.src[start:]) / count, sum(self.dst[start:]) / count) if count else (nan, nan)
+
+    def sums_since(self, iteration: int) -> list[float]:
+        """Losses of both sides together of the iterations after `iteration`, oldest first."""
+        start = bisect_right(self.iterations, iteration)
+        return [src + dst for src, dst in zip(self.src[start:], self.dst[start:], strict=True)]
 
     def close(self) -> None:
         self._file.close()
@@ -53,6 +78,12 @@ class History:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _open(self, iteration: int) -> None:
+        self.iterations, self.src, self.dst = array("q"), array("f"), array("f")
+        self._waiting = b""
+        self._read(self._path, iteration)
+        self._file = self._path.open("ab", buffering=0)
 
     def _read(self, path: Path, iteration: int) -> None:
         whole = path.read_bytes() if path.is_file() else b""

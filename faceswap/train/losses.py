@@ -4,6 +4,7 @@ Everything is a loss per sample, (B,): the trainer takes the mean over the batch
 sum. All arithmetic is float32, inside bf16 autocast too: SSIM is a difference of near-equal numbers.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -28,26 +29,6 @@ class Terms(NamedTuple):
         return self.structural + self.pixel + self.mask
 
 
-def reconstruction_terms(
-    face: Tensor, mask: Tensor, target: Tensor, target_mask: Tensor, masked: bool = True
-) -> Terms:
-    """What a reconstruction costs; src and dst may come concatenated.
-
-    face, target: (B, C, R, R) in [0, 1]; mask, target_mask: (B, 1, R, R) in [0, 1].
-    masked: faces are compared only where the widened target mask is, so that the background is free.
-    """
-    with torch.autocast(face.device.type, enabled=False):
-        face, mask, target, target_mask = (x.float() for x in (face, mask, target, target_mask))
-        mask_loss = MASK_WEIGHT * (target_mask - mask).square().mean(dim=(1, 2, 3))
-        if masked:
-            region = widen_mask(target_mask)
-            face, target = face * region, target * region
-        windows = ssim_windows(face.shape[-1])
-        unlikeness = torch.stack([dssim(target, face, window).mean(dim=1) for window in windows]).mean(dim=0)
-        pixel_loss = PIXEL_WEIGHT * (target - face).square().mean(dim=(1, 2, 3))
-    return Terms(STRUCTURAL_WEIGHT * unlikeness, pixel_loss, mask_loss)
-
-
 def ssim_windows(resolution: int) -> tuple[int, ...]:
     """The sides of DSSIM's windows, R/11.6 and from 256 px on R/23.2 beside it."""
     first, second = int(resolution / 11.6), int(resolution / 23.2)
@@ -57,6 +38,33 @@ def ssim_windows(resolution: int) -> tuple[int, ...]:
 def widen_mask(mask: Tensor) -> Tensor:
     """B(mask) = 2 · clip(G(mask), 0, ½), σ = max(1, ⌊R/32⌋): 1 on the mask, falling to 0 around it."""
     return 2 * gaussian_blur(mask, max(1, mask.shape[-1] // 32)).clamp(0, 0.5)
+
+
+def reconstruction_terms(
+    face: Tensor,
+    mask: Tensor,
+    target: Tensor,
+    target_mask: Tensor,
+    masked: bool = True,
+    region: Callable[[Tensor], Tensor] = widen_mask,
+    windows: Callable[[int], tuple[int, ...]] = ssim_windows,
+) -> Terms:
+    """What a reconstruction costs; src and dst may come concatenated.
+
+    face, target: (B, C, R, R) in [0, 1]; mask, target_mask: (B, 1, R, R) in [0, 1].
+    masked: faces are compared only in the `region` of the target mask, so that the background is free.
+    windows: the sides of DSSIM's windows, from R.
+    """
+    with torch.autocast(face.device.type, enabled=False):
+        face, mask, target, target_mask = (x.float() for x in (face, mask, target, target_mask))
+        mask_loss = MASK_WEIGHT * (target_mask - mask).square().mean(dim=(1, 2, 3))
+        if masked:
+            seen = region(target_mask)
+            face, target = face * seen, target * seen
+        sides = windows(face.shape[-1])
+        unlikeness = torch.stack([dssim(target, face, side).mean(dim=1) for side in sides]).mean(dim=0)
+        pixel_loss = PIXEL_WEIGHT * (target - face).square().mean(dim=(1, 2, 3))
+    return Terms(STRUCTURAL_WEIGHT * unlikeness, pixel_loss, mask_loss)
 
 
 def dssim(a: Tensor, b: Tensor, window: int) -> Tensor:

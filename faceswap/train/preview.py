@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from faceswap.types import Frame, Image
 
 COLUMNS = ("src", "src > src", "dst", "dst > dst", "swap", "swap in place")
+# On the way to src, where a model morphs (dfl-facts §10.3); the swap is at 1.
+MORPHS = (0.25, 0.5, 0.65, 0.75)
 _SRC, _DST = (90, 170, 255), (255, 200, 70)
 _PAPER, _LINES, _INK = 24, 70, (225, 225, 225)
 _HEADER_PX, _GAP_PX = 26, 4
@@ -20,7 +22,7 @@ class PreviewFaces:
     """Unwarped faces and what the model makes of them, one row a face; images and masks in [0, 1].
 
     Faces are (N, R, R, 3), masks (N, R, R, 1). swap_mask is the mask that both the swap and dst's own
-    reconstruction agree on (dfl-facts §8.6).
+    reconstruction agree on (dfl-facts §8.6). morphs: the faces at each of MORPHS, or none.
     """
 
     src: Image
@@ -29,11 +31,18 @@ class PreviewFaces:
     dst_dst: Image
     swap: Image
     swap_mask: Image
+    morphs: tuple[Image, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the columns are called."""
+        between = (f"morph {morph:g}" for morph in MORPHS[: len(self.morphs)])
+        return (*COLUMNS[:4], *between, *COLUMNS[4:])
 
     def columns(self) -> tuple[Image, ...]:
         """The columns of the sheet in DFL's order, and the swap laid into dst by its mask."""
         in_place = self.swap * self.swap_mask + self.dst * (1 - self.swap_mask)
-        return (self.src, self.src_src, self.dst, self.dst_dst, self.swap, in_place)
+        return (self.src, self.src_src, self.dst, self.dst_dst, *self.morphs, self.swap, in_place)
 
 
 def contact_sheet(faces: PreviewFaces, title: str) -> Frame:
@@ -42,9 +51,9 @@ def contact_sheet(faces: PreviewFaces, title: str) -> Frame:
     cell = resolution * max(1, -(-160 // resolution))
     pitch = cell + _GAP_PX
     top = 2 * _HEADER_PX
-    sheet = np.full((top + pitch * len(faces.src), pitch * len(COLUMNS) - _GAP_PX, 3), _PAPER, np.uint8)
+    sheet = np.full((top + pitch * len(faces.src), pitch * len(faces.names) - _GAP_PX, 3), _PAPER, np.uint8)
     _write(sheet, title, (_GAP_PX, _HEADER_PX - 8))
-    for column, (name, pictures) in enumerate(zip(COLUMNS, faces.columns(), strict=True)):
+    for column, (name, pictures) in enumerate(zip(faces.names, faces.columns(), strict=True)):
         left = column * pitch
         _write(sheet, name, (left + _GAP_PX, top - 8))
         for row, picture in enumerate(pictures):

@@ -10,15 +10,25 @@ from torch import Tensor
 from faceswap import __version__
 from faceswap.errors import UserError
 from faceswap.io import checkpoint
-from faceswap.models.arch import Arch, ModelSpec, default_mask_dims
+from faceswap.models.arch import Arch, ModelSpec, default_mask_dims, refuse_foreign
 from faceswap.models.build import build
 from faceswap.models.swap import SwapModel
 from faceswap.train.base import WEIGHTS, adopt, describe, find_base
 from faceswap.types import FaceType, Json
 
-OPTIMIZER = "optimizer"
+# What of an unbroken training a changed condition takes away.
+_NOT_EXACT = {
+    "batch_size": "the faces go on where they were, but are grouped and warped otherwise than without a stop",
+    "device": "it rounds otherwise, so the losses differ from those without a stop in their last digits",
+    "precision": "it rounds otherwise, so the losses differ from those without a stop",
+    "src_faces": "their order is drawn anew, some come twice before others come once",
+    "dst_faces": "their order is drawn anew, some come twice before others come once",
+}
 # What decides the shapes of the weights and what a face is: chosen once, when the model is new.
-FIXED = ("arch", "resolution", "ae_dims", "encoder_dims", "decoder_dims", "mask_dims", "face_type")
+FIXED = (
+    "arch", "resolution", "ae_dims", "encoder_dims", "decoder_dims", "mask_dims", "inter_dims",
+    "morph_factor", "face_type",
+)  # fmt: skip
 
 
 @dataclass
@@ -26,8 +36,10 @@ class Run:
     """A model and how far it has come.
 
     iteration: updates so far.  samples: faces of each side trained on so far.  elapsed_s: time in training.
-    base: the base model it started from.  optimizer: its saved tensors, for a continued model's first step.
-    notes: what to tell the user.
+    base: the base model it started from.  tensors: what was saved beside the weights, by part.
+    step_factor: what collapses have left of the learning rate.  phase, phase_since: of its recipe, and the
+    iteration at which that began.  pretraining: whether it learns of many people's faces.  conditions: under
+    which it trains, by name, for whoever continues it.  notes: what to tell the user.
     """
 
     folder: Path
@@ -38,22 +50,51 @@ class Run:
     samples: int = 0
     elapsed_s: float = 0.0
     base: str | None = None
-    optimizer: dict[str, Tensor] = field(default_factory=dict)
+    tensors: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+    step_factor: float = 1.0
+    phase: int = 0
+    phase_since: int = 0
+    pretraining: bool = False
+    conditions: Json = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
-    def save(self, optimizer: Mapping[str, Tensor]) -> Path:
-        """Write a checkpoint of the model and the optimiser's tensors."""
+    def save(self, tensors: Mapping[str, Mapping[str, Tensor]]) -> Path:
+        """Write a checkpoint of the model and what its step holds, by part."""
         state: Json = {
             "iteration": self.iteration,
             "samples": self.samples,
             "elapsed_s": round(self.elapsed_s, 1),
             "seed": self.seed,
             "base": self.base,
+            "step_factor": self.step_factor,
+            "phase": self.phase,
+            "phase_since": self.phase_since,
+            "pretraining": self.pretraining,
+            "conditions": self.conditions,
             "spec": self.model.spec.to_json(),
             "face_type": str(self.face_type),
             "version": __version__,
         }
-        return checkpoint.save(self.folder, {WEIGHTS: self.model.state_dict(), OPTIMIZER: optimizer}, state)
+        return checkpoint.save(self.folder, {WEIGHTS: self.model.state_dict(), **tensors}, state)
+
+    def return_to(self, loaded: checkpoint.Loaded) -> None:
+        """Be what an older checkpoint holds, but for `samples`: the faces drawn since do not come again."""
+        self.model.load_state_dict(loaded.tensors[WEIGHTS])
+        self.tensors = _besides(loaded)
+        self.iteration, self.elapsed_s = loaded.iteration, float(loaded.state["elapsed_s"])
+        self.phase, self.phase_since = _phase(loaded.state)
+
+    def under(self, conditions: Json) -> tuple[str, ...]:
+        """Train under `conditions` from now on; returns what is not exact in continuing because of them.
+
+        Known: batch_size, device, precision, and src_faces and dst_faces, the numbers of faces.
+        """
+        before, self.conditions = self.conditions, conditions
+        changed = [name for name in conditions if name in before and before[name] != conditions[name]]
+        return tuple(
+            f"{name.replace('_', ' ')} was {before[name]} and is {conditions[name]}: {_NOT_EXACT[name]}"
+            for name in changed
+        )
 
 
 def open_run(folder: Path, asked: Mapping[str, Any], seed: int, base: str | None) -> Run:
@@ -68,16 +109,22 @@ def open_run(folder: Path, asked: Mapping[str, Any], seed: int, base: str | None
 
 
 def _continue(folder: Path, typed: Json, base: str | None) -> Run:
-    loaded = checkpoint.load(folder, (WEIGHTS, OPTIMIZER))
+    loaded = checkpoint.load(folder)
     checkpoint.set_aside(loaded)
     state = loaded.state
     refuse_changes(folder, typed, state["spec"] | {"face_type": state["face_type"]})
+    refuse_foreign(Arch.parse(state["spec"]["arch"]), typed)
     model = build(ModelSpec.from_json(state["spec"]))
     model.load_state_dict(loaded.tensors[WEIGHTS])
     notes = [f"{text}; using the one before it" for text in loaded.rejected]
     notes.append(f"continuing {folder.name} at iteration {loaded.iteration}: {describe(model.spec)}")
     if base is not None:
         notes.append("--base is only used for a new model")
+    # Older checkpoints know neither collapses nor recipes.
+    factor = float(state.get("step_factor", 1.0))
+    if factor < 1:
+        notes.append(f"since its collapses it trains with {factor:g} × the learning rate")
+    phase, since = _phase(state)
     return Run(
         folder,
         model,
@@ -87,24 +134,43 @@ def _continue(folder: Path, typed: Json, base: str | None) -> Run:
         int(state["samples"]),
         float(state["elapsed_s"]),
         state["base"],
-        loaded.tensors[OPTIMIZER],
+        _besides(loaded),
+        factor,
+        phase,
+        since,
+        state.get("pretraining", False),
+        state.get("conditions", {}),
         tuple(notes),
     )
 
 
+def _besides(loaded: checkpoint.Loaded) -> dict[str, dict[str, Tensor]]:
+    return {part: tensors for part, tensors in loaded.tensors.items() if part != WEIGHTS}
+
+
+def _phase(state: Json) -> tuple[int, int]:
+    return int(state.get("phase", 0)), int(state.get("phase_since", 0))
+
+
 def _start(folder: Path, typed: Json, seed: int, base: str | None) -> Run:
     loaded = None if base is None else find_base(base)
-    values: Json = ModelSpec(Arch.parse("LIAE-UD")).to_json() | {"face_type": str(FaceType.WHOLE)}
-    if loaded is not None:
-        values = loaded.state["spec"] | {"face_type": loaded.state["face_type"]}
-    elif "decoder_dims" in typed:
+    like = {} if loaded is None else loaded.state["spec"] | {"face_type": loaded.state["face_type"]}
+    arch = Arch.parse(typed.get("arch") or like.get("arch") or "LIAE-UD")
+    values = ModelSpec.default(arch).to_json() | {"face_type": str(default_face_type(arch))}
+    if "decoder_dims" in typed and loaded is None:
         values["mask_dims"] = default_mask_dims(typed["decoder_dims"])
-    values |= typed
+    # A base of another family has sizes that this one does not know.
+    values |= {name: value for name, value in like.items() if name in values} | typed
     model = build(ModelSpec.from_json(values), seed)
     notes: tuple[str, ...] = (f"new model {folder.name}: {describe(model.spec)}, {values['face_type']} face",)
     if loaded is not None:
         notes += adopt(model, loaded)
     return Run(folder, model, FaceType(values["face_type"]), seed, base=base, notes=notes)
+
+
+def default_face_type(arch: Arch) -> FaceType:
+    """How much of the head a new model shows (dfl-facts §10.4)."""
+    return FaceType.FULL if arch.family == "QUICK96" else FaceType.WHOLE
 
 
 def _plain(name: str, value: Any) -> Any:
@@ -114,7 +180,8 @@ def _plain(name: str, value: Any) -> Any:
 
 
 def refuse_changes(folder: Path, typed: Json, has: Json) -> None:
-    changed = [name for name, value in typed.items() if value != has[name]]
+    """Raise UserError naming the flags in `typed` that differ from what the model in `folder` has."""
+    changed = [name for name, value in typed.items() if name in has and value != has[name]]
     if changed:
         flags = {name: "--" + name.replace("_", "-") for name in changed}
         raise UserError(

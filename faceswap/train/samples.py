@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias, get_args
 
@@ -19,17 +19,20 @@ from numpy.typing import NDArray
 
 from faceswap.console import progress
 from faceswap.errors import UserError
+from faceswap.faces.geometry import apply_transform
+from faceswap.faces.landmarks import eyes_mask, mouth_mask, pose_deg
 from faceswap.faces.warp import resample
 from faceswap.faceset.metadata import FaceMeta
 from faceswap.faceset.store import Face, Faceset, read_face
 from faceswap.faceset.stored_masks import MaskOrigin, known_mask, mask_path
 from faceswap.io.files import atomic_path, require_free_space, write_json
 from faceswap.io.images import as_grey
-from faceswap.types import FaceType, Frame, Mask
+from faceswap.types import FaceType, Frame, Mask, Points
 
-_VERSION = 2
+_VERSION = 3
 CHANNELS = 4  # red, green, blue, mask
-_Made: TypeAlias = tuple[NDArray[np.uint8], MaskOrigin]
+EYES_MOUTH_PX = 128
+_Made: TypeAlias = tuple[NDArray[np.uint8], Points, MaskOrigin]
 
 
 @dataclass(frozen=True)
@@ -38,19 +41,48 @@ class SampleStore:
 
     skipped: file name -> why that crop could not be used; such crops have no row.
     masks: how many faces have their mask from where.
+    rows: which of `pixels` they are, in the order of `names`; None for all in order.
+    landmarks: (N, 68, 2) in sample pixels, memory-mapped; yaws: (N,) radians, > 0 turned to image left.
     """
 
     pixels: NDArray[np.uint8]
     names: tuple[str, ...]
     skipped: dict[str, str]
     masks: dict[MaskOrigin, int] = field(default_factory=dict)
+    rows: NDArray[np.int64] | None = None
+    landmarks: Points = field(default_factory=lambda: np.zeros((0, 68, 2), np.float32))
+    yaws: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
 
     def __len__(self) -> int:
         return len(self.names)
 
     def take(self, rows: Sequence[int] | NDArray[np.int64]) -> NDArray[np.uint8]:
         """(len(rows), R, R, 4) copied out of the store."""
-        return self.pixels[np.asarray(rows, np.int64)]
+        return self.pixels[self._stored(rows)]
+
+    def eyes_mouth(self, rows: Sequence[int] | NDArray[np.int64]) -> NDArray[np.uint8]:
+        """(len(rows), 128, 128) masks of eyes and open mouth, whatever the resolution of the faces.
+
+        Drawn anew each time: they are that smooth and small, where a channel more would cost every face of
+        every store a quarter more disk and memory traffic.
+        """
+        scale = EYES_MOUTH_PX / self.pixels.shape[1]
+        # From pixel centre to pixel centre.
+        points = (self.landmarks[self._stored(rows)] + np.float32(0.5)) * np.float32(scale) - np.float32(0.5)
+        return np.stack([_eyes_and_mouth(face) for face in points])
+
+    def yaws_rad(self) -> NDArray[np.float32]:
+        """(N,) where each face looks, > 0 to image left."""
+        return self.yaws if self.rows is None else self.yaws[self.rows]
+
+    def _stored(self, rows: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
+        wanted = np.asarray(rows, np.int64)
+        return wanted if self.rows is None else self.rows[wanted]
+
+    def subset(self, rows: NDArray[np.int64]) -> "SampleStore":
+        """Some of the faces, sharing the pixels."""
+        own = rows if self.rows is None else self.rows[rows]
+        return replace(self, names=tuple(self.names[row] for row in rows), rows=own)
 
     def spread(self, count: int) -> NDArray[np.uint8]:
         """(≤ count, R, R, 4): faces spread evenly over the set, always the same ones."""
@@ -92,6 +124,11 @@ def check_face_type(faceset: Faceset, face_type: FaceType) -> None:
         )
 
 
+def _eyes_and_mouth(landmarks: Points) -> NDArray[np.uint8]:
+    side = EYES_MOUTH_PX
+    return as_grey(np.minimum(eyes_mask(landmarks, side, side) + mouth_mask(landmarks, side, side), 1))
+
+
 def make_sample(
     crop: Frame, mask: Mask, meta: FaceMeta, face_type: FaceType, resolution: int
 ) -> NDArray[np.uint8]:
@@ -111,11 +148,26 @@ def make_sample(
 def _read_cache(path: Path) -> SampleStore | None:
     """The cache, or None where it is missing or damaged and must be made anew."""
     try:
-        record = json.loads(path.with_suffix(".json").read_bytes())
-        pixels = np.load(path, mmap_mode="r")
-        return SampleStore(pixels, tuple(record["names"]), record["skipped"], record["masks"])
+        return _read(path)
     except (OSError, EOFError, ValueError, KeyError, TypeError):
         return None
+
+
+def _read(path: Path) -> SampleStore:
+    record = json.loads(path.with_suffix(".json").read_bytes())
+    pixels, landmarks = (np.load(file, mmap_mode="r") for file in (path, _landmarks_path(path)))
+    return SampleStore(
+        pixels=pixels,
+        names=tuple(record["names"]),
+        skipped=record["skipped"],
+        masks=record["masks"],
+        landmarks=landmarks,
+        yaws=np.array(record["yaws"], np.float32),
+    )
+
+
+def _landmarks_path(path: Path) -> Path:
+    return path.with_suffix(".landmarks.npy")
 
 
 def _make(faces: Sequence[Face], face_type: FaceType, resolution: int, path: Path, label: str) -> SampleStore:
@@ -123,6 +175,7 @@ def _make(faces: Sequence[Face], face_type: FaceType, resolution: int, path: Pat
     require_free_space(path.parent, int(np.prod(shape, dtype=np.int64)), f"the cache of {len(faces)} faces")
     skipped: dict[str, str] = {}
     names: list[str] = []
+    landmarks: list[Points] = []
     masks = dict.fromkeys(get_args(MaskOrigin), 0)
     with atomic_path(path) as temporary, ThreadPoolExecutor(os.cpu_count()) as pool:
         pixels = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
@@ -131,13 +184,18 @@ def _make(faces: Sequence[Face], face_type: FaceType, resolution: int, path: Pat
             if isinstance(sample, str):
                 skipped[face.path.name] = sample
             else:
-                pixels[len(names)], origin = sample
+                pixels[len(names)], points, origin = sample
+                landmarks.append(points)
                 masks[origin] += 1
                 names.append(face.path.name)
         pixels.flush()
         del pixels
-    write_json(path.with_suffix(".json"), {"names": names, "skipped": skipped, "masks": masks})
-    return SampleStore(np.load(path, mmap_mode="r"), tuple(names), skipped, masks)
+    with atomic_path(_landmarks_path(path)) as temporary:
+        np.save(temporary, np.array(landmarks, np.float32).reshape(-1, 68, 2))
+    yaws = [round(float(np.deg2rad(pose_deg(points, resolution)[1])), 4) for points in landmarks]
+    record = {"names": names, "skipped": skipped, "masks": masks, "yaws": yaws}
+    write_json(path.with_suffix(".json"), record)
+    return _read(path)
 
 
 def _map_in_order(
@@ -152,7 +210,8 @@ def _try_sample(face: Face, face_type: FaceType, resolution: int) -> _Made | str
     try:
         crop, meta = read_face(face.path)
         mask, origin = known_mask(face.path, meta, crop.shape[0])
-        return make_sample(crop, mask, meta, face_type, resolution), origin
+        landmarks = apply_transform(meta.crop_to(resolution, face_type), meta.crop_landmarks())
+        return make_sample(crop, mask, meta, face_type, resolution), landmarks.astype(np.float32), origin
     except (UserError, OSError) as error:
         return str(error).replace("\n ", ";")
 

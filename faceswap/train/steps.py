@@ -1,7 +1,6 @@
 """One update of the model from one batch: augment, reconstruct, compare, step."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -13,46 +12,52 @@ from faceswap.models.build import fast_layout
 from faceswap.models.swap import Reconstruction, Swap, SwapModel
 from faceswap.train.augment import Augmented, augment, draw_augment
 from faceswap.train.batches import Batch
-from faceswap.train.losses import reconstruction_terms
-from faceswap.train.optim import AdaBelief
-from faceswap.train.preview import PreviewFaces
+from faceswap.train.colour import draw_hsv, shift_hsv
+from faceswap.train.critics import NETWORKS, Critics
+from faceswap.train.distributed import ALONE, Share
+from faceswap.train.networks import Networks, Pass
+from faceswap.train.objective import Objective
+from faceswap.train.optim import Optimizer, cosine_factor, load_by_name, make_optimizer, state_by_name
+from faceswap.train.options import StepOptions
+from faceswap.train.preview import MORPHS, PreviewFaces
+from faceswap.train.regimes import REGIMES
+from faceswap.train.styles import blur_out
 from faceswap.types import Image, Side
+
+__all__ = ["Losses", "StepOptions", "TrainStep"]
 
 
 class Losses(NamedTuple):
-    """Mean loss of both sides over the batch: structural, pixel and mask terms together (dfl-facts §8.4)."""
+    """Mean losses over the batch: all terms of either side together, and the optional terms by name.
+
+    extra: `eyes_mouth_src`, `eyes_mouth_dst`, `face_style`, `bg_style` (within the sides); `true_face`,
+    `gan`, `smooth_background` (beside them); `true_face_critic`, `gan_critic`: the critics' own.
+    """
 
     src: float
     dst: float
+    extra: dict[str, float] = {}  # noqa: RUF012 (never changed)
 
 
 # AdaBelief has no bias correction: its first steps are several times the learning rate (dfl-facts §16.44),
 # which throws a new model far off at any rate worth having. So the rate grows from 0 over this many updates.
 WARM_UP_ITERATIONS = 100
-
-
-@dataclass(frozen=True)
-class StepOptions:
-    """What may change while a model is trained.
-
-    learning_rate: of AdaBelief. The gradient is that of the mean over the batch, and there is no clipping.
-    masked: faces are compared inside their mask only.
-    """
-
-    learning_rate: float = 5e-5
-    masked: bool = True
-    random_warp: bool = True
-    src_flip: bool = False
-    dst_flip: bool = True
+# The numbers that keep apart what is drawn at one iteration; the sides are 0 and 1.
+_MODEL, _DROPOUT = 2, 3
 
 
 class TrainStep:
-    """Holds model and optimiser on the device.
+    """Holds model, critics and optimisers on the device.
 
+    options: those in effect, with what pretraining and the model's family insist on.
     dtype: bf16 computes the networks in autocast; weights, losses and optimiser stay float32.
     channels_last: memory format of weights and activations, None for the faster one; with float32 and
     without it this is the plain eager baseline that the benchmark compares with.
+    share: which rows of a batch this process has; the gradient is that of the mean over all of them.
     """
+
+    options: StepOptions
+    optimizer: Optimizer
 
     def __init__(
         self,
@@ -61,29 +66,113 @@ class TrainStep:
         device: torch.device,
         dtype: torch.dtype = torch.float32,
         channels_last: bool | None = None,
+        share: Share = ALONE,
     ) -> None:
-        self.options, self.device, self.dtype = options, device, dtype
+        self.regime = REGIMES[model.spec.arch.family]
+        self.device, self.dtype, self.share = device, dtype, share
         if channels_last is None:
             self.memory_format = fast_layout(device, dtype)
         else:
             self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.model = model.to(device).to(memory_format=self.memory_format)
-        self.optimizer = AdaBelief(model.parameters(), lr=options.learning_rate)
+        self.network = share.wrap(Networks(self.model))
+        self._params = dict(self.model.named_parameters())
+        self._dropout = torch.Generator(device)
+        self.critics = Critics(model.spec, device, dtype, self.memory_format, share)
+        self._kind: str | None = None
+        self.change(options)
+
+    def change(self, options: StepOptions, rate_factor: float = 1.0) -> tuple[str, ...]:
+        """Train by `options` from the next update on, with so much of their learning rate.
+
+        Returns sentences about what starts anew because of it. Raises UserError, and changes nothing, where
+        the options do not fit the model.
+        """
+        options.check(self.model.spec)
+        self.rate_factor = rate_factor
+        self.options = options.in_effect().model_copy(update=dict(self.regime.insists))
+        return (*self._use_optimizer(), *self.critics.change(self.options))
+
+    def _use_optimizer(self) -> list[str]:
+        before, self._kind = self._kind, self.options.optimizer
+        if before == self._kind:
+            return []
+        self.optimizer = make_optimizer(self.options.optimizer, self._params.values())
+        return [f"the optimiser is {self._kind} now and starts without memory"] if before else []
 
     def __call__(self, batch: Batch, seed: int, iteration: int) -> Losses:
-        """Update the model once. The augmentation follows from `seed` and `iteration` alone."""
-        src = self._augment(batch.src, Side.SRC, self.options.src_flip, seed, iteration)
-        dst = self._augment(batch.dst, Side.DST, self.options.dst_flip, seed, iteration)
+        """Update the model once. What is drawn at random follows from `seed` and `iteration` alone."""
+        faces = {side: self._augment(batch, side, seed, iteration) for side in Side}
         with self._autocast():
-            made: Reconstruction = self.model(src.warped, dst.warped)
-        src_loss = self._compare(made.src_src, made.src_mask, src)
-        dst_loss = self._compare(made.dst_dst, made.dst_mask, dst)
+            drawn = self._draw(len(batch.src), seed, iteration)
+            made: Pass = self.network(
+                faces[Side.SRC].warped,
+                faces[Side.DST].warped,
+                swap=self.options.bg_style_power > 0,
+                stopped=self.options.face_style_power > 0,
+                **drawn,
+            )
+        objective = Objective(self.options, self.regime, self.critics, made, faces)
+        # The gradient of the batch's sum in DeepFaceLab (dfl-facts §16.41), of its mean here.
+        weight = len(batch.src) * self.share.world if self.options.dfl_exact else 1
+        self._step_model(objective.total() * weight, seed, iteration)
+        losses = {str(side): loss for side, loss in objective.sides.items()} | objective.extra
+        losses |= self._step_critics(made, objective, weight, seed, iteration)
+        # The only place where the host waits for the device.
+        values = self.share.mean(torch.stack([loss.detach() for loss in losses.values()])).tolist()
+        src, dst, *extra = values
+        return Losses(src, dst, dict(zip(list(losses)[2:], extra, strict=True)))
+
+    def _step_model(self, loss: Tensor, seed: int, iteration: int) -> None:
+        """All parts learn, always; DeepFaceLab rests LIAE's AB without warp (dfl-facts §16.45)."""
         self.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(src_loss + dst_loss)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.options.learning_rate * min(1.0, (iteration + 1) / WARM_UP_ITERATIONS)
-        self.optimizer.step()
-        return Losses(*torch.stack((src_loss, dst_loss)).tolist())
+        torch.autograd.backward(loss)
+        if self.options.dfl_exact and not self.options.random_warp:
+            for name, param in self._params.items():
+                if name.startswith("inter_AB."):
+                    param.grad = None
+        self._step(self.optimizer, list(self._params.values()), iteration, _mix(seed, iteration, _DROPOUT))
+
+    def _step_critics(
+        self, made: Pass, objective: Objective, weight: int, seed: int, iteration: int
+    ) -> dict[str, Tensor]:
+        """Let the critics learn from what the model made before its update; returns their losses."""
+        losses = {}
+        for name, critic in self.critics.items():
+            if name == "gan":
+                loss = critic.learn(objective.real(), objective.judged(), weight)
+            else:
+                # Dst's codes are the model: src's shall not be told from them.
+                loss = critic.learn(made.codes.dst, made.codes.src, weight)
+            losses[f"{name}_critic"] = loss
+            params, draw = (
+                list(critic.network.parameters()),
+                _mix(seed, iteration, _DROPOUT + 1 + list(NETWORKS).index(name)),
+            )
+            self._step(critic.optimizer, params, iteration, draw, critic.updates)
+            critic.updates += 1
+        return losses
+
+    def _step(
+        self,
+        optimizer: Optimizer,
+        params: list[torch.nn.Parameter],
+        iteration: int,
+        draw: int,
+        updates: int | None = None,
+    ) -> None:
+        """One step by the gradients. updates: the optimiser has made, where that is not `iteration`."""
+        options = self.options
+        if options.clip_gradients:
+            torch.nn.utils.clip_grad_norm_(params, 1.0)
+        rate = self.rate_factor * options.learning_rate
+        rate *= min(1.0, ((iteration if updates is None else updates) + 1) / WARM_UP_ITERATIONS)
+        if options.lr_dropout and options.lr_cosine:
+            rate *= cosine_factor(iteration + 1)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.dropout = self._dropout.manual_seed(draw) if options.lr_dropout else None
+        optimizer.step()
 
     @torch.inference_mode()
     def preview(self, src: NDArray[np.uint8], dst: NDArray[np.uint8]) -> PreviewFaces:
@@ -93,6 +182,7 @@ class TrainStep:
         with self._autocast():
             made: Reconstruction = self.model(src_faces[:, :3], dst_faces[:, :3])
             swap: Swap = self.model.swap(dst_faces[:, :3])
+            between = [self.model.swap(dst_faces[:, :3], morph) for morph in MORPHS if self.model.morphs]
         return PreviewFaces(
             src=_to_images(src_faces[:, :3]),
             src_src=_to_images(made.src_src),
@@ -100,42 +190,61 @@ class TrainStep:
             dst_dst=_to_images(made.dst_dst),
             swap=_to_images(swap.face),
             swap_mask=_to_images(swap.mask_prd * swap.mask_dst),
+            morphs=tuple(_to_images(one.face) for one in between),
         )
 
     def is_finite(self) -> bool:
         """Whether every weight is a finite number: one update can break what its loss did not show."""
-        return all(bool(parameter.isfinite().all()) for parameter in self.model.parameters())
+        critics = (param for critic in self.critics.values() for param in critic.network.parameters())
+        return all(bool(param.isfinite().all()) for param in (*self._params.values(), *critics))
 
-    def optimizer_tensors(self) -> dict[str, Tensor]:
-        """The optimiser's moments by parameter, `mean/decoder.up0.conv1.weight`, for a checkpoint."""
-        return {
-            f"{key}/{name}": value
-            for name, parameter in self.model.named_parameters()
-            for key, value in self.optimizer.state.get(parameter, {}).items()
-        }
+    def tensors(self) -> dict[str, dict[str, Tensor]]:
+        """What a checkpoint holds beside the weights, by part.
 
-    def load_optimizer(self, tensors: Mapping[str, Tensor]) -> None:
-        """Restore what `optimizer_tensors` gave; parameters it does not name start afresh."""
-        state: dict[int, dict[str, Tensor]] = {}
-        numbers = {name: number for number, (name, _) in enumerate(self.model.named_parameters())}
-        for name, value in tensors.items():
-            key, _, parameter = name.partition("/")
-            state.setdefault(numbers[parameter], {})[key] = value
-        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": state})
+        optimizer: the moments by parameter, `mean/decoder.up0.conv1.weight`. critics: all of each, by name.
+        """
+        moments = {"optimizer": state_by_name(self.optimizer, self._params)}
+        return moments | ({"critics": self.critics.tensors()} if self.critics else {})
 
-    def _augment(self, pixels: Tensor, side: Side, flip: bool, seed: int, iteration: int) -> Augmented:
+    def load_tensors(self, parts: Mapping[str, Mapping[str, Tensor]]) -> tuple[str, ...]:
+        """Restore what `tensors` gave; what is not there, or of another kind, starts afresh.
+
+        Returns a sentence about each critic and optimiser whose memory is of no use to these options.
+        """
+        notes = []
+        saved = parts.get("optimizer", {})
+        if not load_by_name(self.optimizer, self._params, saved) and saved:
+            notes.append(f"the optimiser is {self._kind} now and starts without memory")
+        return (*notes, *self.critics.load(parts.get("critics", {})))
+
+    def _augment(self, batch: Batch, side: Side, seed: int, iteration: int) -> Augmented:
+        options, is_src = self.options, side is Side.SRC
+        pixels = batch.src if is_src else batch.dst
+        eyes_mouth = batch.src_eyes_mouth if is_src else batch.dst_eyes_mouth
         generator = torch.Generator().manual_seed(_mix(seed, iteration, list(Side).index(side)))
-        params = draw_augment(generator, len(pixels), flip, self.options.random_warp)
+        warp = options.random_warp and self.regime.warps(iteration)
+        flip = options.random_src_flip if is_src else options.random_dst_flip
+        count = len(pixels) * self.share.world
+        params = self.share.of(draw_augment(generator, count, flip, warp, self.regime.ranges))
         faces = self._to_device(pixels)
-        made = augment(faces[:, :3], faces[:, 3:], params)
-        return made._replace(warped=made.warped.contiguous(memory_format=self.memory_format))
+        where = None if eyes_mouth is None else self._to_device(eyes_mouth[..., None])
+        made = augment(faces[:, :3], faces[:, 3:], params, where)
+        warped, target = made.warped, made.target
+        if is_src and options.random_hsv_power:
+            shifts = draw_hsv(generator, count, options.random_hsv_power)
+            warped = shift_hsv(warped, shifts[self.share.rows(count)])
+        if options.blur_out_mask:
+            target = blur_out(target, made.mask)
+        return made._replace(warped=warped.contiguous(memory_format=self.memory_format), target=target)
 
-    def _compare(self, face: Tensor, mask: Tensor, wanted: Augmented) -> Tensor:
-        terms = reconstruction_terms(face, mask, wanted.target, wanted.mask, self.options.masked)
-        return terms.total().mean()
+    def _draw(self, count: int, seed: int, iteration: int) -> dict[str, Tensor]:
+        """What the model has drawn at random for `count` faces of src."""
+        generator = torch.Generator().manual_seed(_mix(seed, iteration, _MODEL))
+        drawn = self.share.of(self.model.draw(generator, count * self.share.world))
+        return {name: value.to(self.device, non_blocking=True) for name, value in drawn.items()}
 
     def _to_device(self, pixels: Tensor) -> Tensor:
-        """(B, R, R, C) uint8 on the host -> (B, C, R, R) float32 in [0, 1] on the device."""
+        """(B, H, W, C) uint8 on the host -> (B, C, H, W) float32 in [0, 1] on the device."""
         return pixels.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float().div_(255)
 
     def _autocast(self) -> torch.autocast:

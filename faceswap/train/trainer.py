@@ -1,131 +1,255 @@
-"""The training loop: iterate, report, look, save; stop at a target, a time, a signal or a broken loss."""
+"""The training loop: iterate, report, look, measure, save; stop at a target, a time or a signal; heal."""
 
 import math
 import time
 from collections import deque
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from statistics import median
 
-from faceswap.console import progress_bar, say
-from faceswap.errors import UserError
-from faceswap.io.images import write_image
+from faceswap.console import progress_bar
+from faceswap.io.lock import FolderLock
 from faceswap.stopping import StopRequest
-from faceswap.train.batches import Batch, Batches
+from faceswap.train import requests, reset
+from faceswap.train.batches import Batches
+from faceswap.train.board import Board
+from faceswap.train.collapse import CollapseError, FlatWatch, LossWatch
+from faceswap.train.feed import Feed
 from faceswap.train.history import History
-from faceswap.train.preview import contact_sheet, loss_plot
+from faceswap.train.journal import Journal
+from faceswap.train.keeper import Keeper
+from faceswap.train.memory import is_out_of_memory, out_of_memory
+from faceswap.train.orders import Director, Orders, Schedule
+from faceswap.train.quality import Judge, Track
+from faceswap.train.recipe import is_flat
 from faceswap.train.run import Run
 from faceswap.train.steps import Losses, TrainStep
+from faceswap.train.viewer import Viewer
 
-PREVIEW_ROWS = 4
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """When to stop, save and look.
-
-    iterations: stop when the model has had so many in its life, or None.
-    minutes: stop after training so long in this run, or None.
-    save_minutes, preview_seconds: how long at most between two saves, two previews.
-    """
-
-    iterations: int | None = None
-    minutes: float | None = None
-    save_minutes: float = 10.0
-    preview_seconds: float = 60.0
+# How often the run folder is looked at for changes and requests, and a phase's curve for its plateau.
+_LISTEN_S = 1.0
+_PLATEAU_EVERY = 100
 
 
 class Trainer:
-    """Trains one run; everything it writes lies in the run's folder."""
+    """Trains one run; everything it writes lies in the run's folder.
 
-    def __init__(self, run: Run, step: TrainStep, batches: Batches, schedule: Schedule) -> None:
-        self.run, self.step, self.batches, self.schedule = run, step, batches, schedule
-        self._saved_iteration = run.iteration
+    director: hands out orders in place of the `schedule` and the step's options; judge: measures how good
+    the model is; board: TensorBoard's. Each may be left out.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        step: TrainStep,
+        batches: Batches,
+        schedule: Schedule,
+        *,
+        director: Director | None = None,
+        judge: Judge | None = None,
+        board: Board | None = None,
+    ) -> None:
+        self.run, self.step, self.batches = run, step, batches
+        self._director, self._judge, self._board = director, judge, board
+        self._orders = director.orders() if director else Orders(step.options, schedule)
+        self._journal = Journal(run.folder)
+        self._losses, self._flatness = LossWatch(), FlatWatch()
         self._durations_s: deque[float] = deque(maxlen=51)
+        self._waits_s: deque[float] = deque(maxlen=51)
+        self._ending = False
+
+    @property
+    def schedule(self) -> Schedule:
+        """The schedule that holds now."""
+        return self._orders.schedule
 
     def train(self) -> None:
-        """Run until the schedule ends or a stop is asked for; saves before it returns or raises.
+        """Run until the schedule or the recipe ends or a stop is asked for, and save.
 
-        Raises KeyboardInterrupt (Ctrl-C) or Stopped (SIGTERM) after saving, and UserError, without
-        saving, when a loss is not a finite number any more.
+        A collapse is answered by going back to the last good checkpoint with half the step. Raises
+        KeyboardInterrupt (Ctrl-C) or Stopped (SIGTERM) after saving, and UserError where a collapse
+        comes again and again, the memory does not suffice, or another process trains the same run.
         """
+        run = self.run
+        refusal = (f"the model {run.folder.name} is being trained by another process", "stop that one first")
         with ExitStack() as stack:
+            stack.enter_context(FolderLock(run.folder, refusal))
             stop = stack.enter_context(StopRequest())
-            history = stack.enter_context(History(self.run.folder / "history.jsonl", self.run.iteration))
-            batches = stack.enter_context(closing(self.batches.follow(self.run.samples)))
-            bar = stack.enter_context(
-                progress_bar(self.run.folder.name, "it", self.schedule.iterations, self.run.iteration)
+            self._history = stack.enter_context(History(run.folder / "history.jsonl", run.iteration))
+            self._feed = stack.enter_context(closing(Feed(self.batches)))
+            self._bar = stack.enter_context(
+                progress_bar(run.folder.name, "it", self.schedule.iterations, run.iteration)
             )
-            self._started = self._saved_at = time.monotonic()
-            self._previewed_at = -math.inf
-            while not self._finished() and not stop.wanted:
-                losses = self._iterate(next(batches), history)
-                bar.set_postfix_str(self._report(losses), refresh=False)
-                bar.update(1)
-                self._look_and_save(history)
-            if stop.wanted:
-                say(f"stopping at iteration {self.run.iteration}; once more to stop without saving")
-            self._save(history)
-            self._preview(history)
+            self._begin()
+            while not self._train_and_save(stop):
+                pass
         stop.raise_if_wanted()
 
-    def _finished(self) -> bool:
+    def _begin(self) -> None:
+        run = self.run
+        self._keeper = Keeper(run, self.step, self._history, self._journal)
+        self._track = Track(run.folder / "quality.jsonl", run.iteration)
+        self._viewer = Viewer(run, self.step, self.batches, self._journal, self._board)
+        self._obey(self._orders)
+        requests.take(run.folder)
+        self._started = self._listened_at = self._measured_at = time.monotonic()
+        self._previewed_at = -math.inf
+        if self._director and (text := self._director.introduction()):
+            self._journal.say(text)
+
+    def _ended(self, stop: StopRequest) -> bool:
         target, minutes = self.schedule.iterations, self.schedule.minutes
+        if stop.wanted:
+            self._journal.say(f"stopping at iteration {self.run.iteration}; once more to stop without saving")
         reached = target is not None and self.run.iteration >= target
-        return reached or (minutes is not None and time.monotonic() - self._started >= 60 * minutes)
+        timed_out = minutes is not None and time.monotonic() - self._started >= 60 * minutes
+        return reached or timed_out or stop.wanted or self._ending
 
-    def _iterate(self, batch: Batch, history: History) -> Losses:
+    def _train_and_save(self, stop: StopRequest) -> bool:
+        """Train to the end; False where a collapse came in between and there is more to do."""
+        try:
+            while not self._ended(stop):
+                self._advance()
+            self._save(last=True)
+        except CollapseError as error:
+            self._heal(error)
+            return False
+        return True
+
+    def _advance(self) -> None:
+        """One iteration and what is due after it."""
+        losses = self._iterate()
+        self._bar.set_postfix_str(self._report(losses), refresh=False)
+        self._bar.update(1)
+        self._direct()
+        self._listen()
+        self._look_and_save()
+
+    def _iterate(self) -> Losses:
+        run = self.run
         begun = time.monotonic()
-        losses = self.step(batch, self.run.seed, self.run.iteration)
-        seconds = time.monotonic() - begun
-        if not all(map(math.isfinite, losses)):
-            raise self._broken(f"the loss is no number any more (src {losses.src}, dst {losses.dst})")
-        self.run.iteration += 1
-        self.run.samples += self.batches.batch_size
-        self.run.elapsed_s += seconds
-        history.append(self.run.iteration, losses.src, losses.dst, 1000 * seconds)
+        batch = self._feed.next(run.samples, self.step.options)
+        got = time.monotonic()
+        try:
+            losses = self.step(batch, run.seed, run.iteration)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            self._keeper.save(0, last=True)
+            saved = self._keeper.saved_iteration
+            raise out_of_memory(self.batches.batch_size, self.step.dtype, self.step.device, saved) from None
+        run.samples += self.batches.batch_size
+        self._losses.see(losses.src, losses.dst)
+        seconds, waited = time.monotonic() - begun, got - begun
+        run.iteration += 1
+        run.elapsed_s += seconds
+        extra = {"wait_ms": 1000 * waited, **losses.extra}
+        self._history.append(run.iteration, losses.src, losses.dst, 1000 * seconds, extra)
         self._durations_s.append(seconds)
+        self._waits_s.append(waited)
+        if self._board:
+            named = {"src": losses.src, "dst": losses.dst, **losses.extra}
+            self._board.losses(run.iteration, named)
+            self._board.speed(run.iteration, seconds, 2 * self.batches.batch_size, waited / seconds)
         return losses
-
-    def _broken(self, what: str) -> UserError:
-        return UserError(
-            f"{what} at iteration {self.run.iteration + 1}",
-            f"the checkpoint of iteration {self._saved_iteration} is kept" if self._saved_iteration else "",
-            "go on from there with a smaller --learning-rate, or with --precision float32",
-        )
 
     def _report(self, losses: Losses) -> str:
         # A median, because the first iteration and a busy moment say nothing about the rest.
         typical = median(self._durations_s)
+        waited = sum(self._waits_s) / sum(self._durations_s)
         text = f"src {losses.src:.4f} dst {losses.dst:.4f}"
         text += f", {1000 * typical:.0f} ms/iteration, {2 * self.batches.batch_size / typical:.1f} samples/s"
+        text += f", {waited:.0%} waiting for data" if waited >= 0.01 else ""
         if self.schedule.minutes is None:
             return text
         left = max(0.0, 60 * self.schedule.minutes - (time.monotonic() - self._started))
         return f"{text}, {int(left) // 60}:{int(left) % 60:02} left"
 
-    def _look_and_save(self, history: History) -> None:
-        # A new model is saved at once, so that a full disk or a wrong folder shows in the first minute.
-        if self.run.iteration == 1 or time.monotonic() - self._saved_at >= 60 * self.schedule.save_minutes:
-            self._save(history)
-        if time.monotonic() - self._previewed_at >= self.schedule.preview_seconds:
-            self._preview(history)
-
-    def _save(self, history: History) -> None:
-        if self.run.iteration == self._saved_iteration:
+    def _direct(self) -> None:
+        """Draw inter_AB anew where that is due, and go on to the recipe's next phase where one has ended."""
+        run, every = self.run, self.schedule.reset_inter
+        in_phase = run.iteration - run.phase_since
+        if every and in_phase and in_phase % every == 0:
+            reset.redraw(run.model, reset.INTER, run.seed, run.iteration)
+            self._losses.forget()
+            self._journal.say(f"{reset.INTER} drawn anew at iteration {run.iteration}")
+        if self._director is None:
             return
-        if not self.step.is_finite():
-            raise self._broken("the weights are no numbers any more")
-        self.run.save(self.step.optimizer_tensors())
-        src, dst = history.mean_since(self._saved_iteration)
-        say(f"saved at iteration {self.run.iteration}; mean loss since the last: src {src:.4f} dst {dst:.4f}")
-        self._saved_iteration, self._saved_at = self.run.iteration, time.monotonic()
+        curves: tuple[list[float], list[float]] = ([], [])
+        if in_phase % _PLATEAU_EVERY == 0:
+            curves = self._track.errors_since(run.phase_since), self._history.sums_since(run.phase_since)
+        orders = self._director.advance(*curves)
+        if orders is not None:
+            self._save()
+            self._keeper.back_up("phase")
+            self._obey(orders)
+            self._ending = self._director.over
 
-    def _preview(self, history: History) -> None:
-        faces = self.step.preview(
-            self.batches.src.spread(PREVIEW_ROWS), self.batches.dst.spread(PREVIEW_ROWS)
-        )
-        title = f"{self.run.folder.name}  {self.run.model.spec.arch}  iteration {self.run.iteration}"
-        write_image(self.run.folder / "preview.png", contact_sheet(faces, title))
-        write_image(self.run.folder / "loss.png", loss_plot(history.src, history.dst, self.run.iteration))
+    def _listen(self) -> None:
+        """See whether the settings file was changed, or a window asks for something."""
+        if time.monotonic() - self._listened_at < _LISTEN_S:
+            return
+        self._listened_at = time.monotonic()
+        orders = self._director.reread() if self._director else None
+        if orders is not None:
+            self._obey(orders)
+        asked = requests.take(self.run.folder)
+        if "samples" in asked:
+            self._viewer.draw_others()
+            self._previewed_at = -math.inf
+        if asked & {"save", "backup"}:
+            self._save()
+        if "backup" in asked:
+            self._keeper.back_up("hand")
+        self._ending |= "stop" in asked
+
+    def _look_and_save(self) -> None:
+        now, schedule = time.monotonic(), self.schedule
+        if self._judge and now - self._measured_at >= 60 * schedule.quality_minutes:
+            self._measure()
+        elif self._keeper.due(schedule.save_minutes):
+            self._save()
+        elif now - self._previewed_at >= schedule.preview_seconds:
+            self._look()
+
+    def _look(self) -> None:
+        """Draw the previews, and look whether a face has gone flat."""
+        faces = self._viewer.look()
+        self._flatness.see(faces)
+        self._viewer.show(faces, self._history, self._track.figures, self.schedule.timelapse)
         self._previewed_at = time.monotonic()
+
+    def _save(self, last: bool = False) -> bool:
+        """Save after a look: a model whose face is flat never becomes a checkpoint."""
+        self._look()
+        return self._keeper.save(self.schedule.keep, last)
+
+    def _measure(self) -> None:
+        """Measure the held-back faces and save; keep the best, and end when nothing gets better."""
+        assert self._judge is not None
+        figures = self._judge.measure(self.step, self.run.iteration)
+        best = self._track.add(figures)
+        self._journal.say(f"held-back faces at iteration {self.run.iteration}: {figures}")
+        if self._board:
+            self._board.figures(figures)
+        if self._save() and best:
+            self._keeper.back_up("best")
+        self._measured_at = time.monotonic()
+        if self.schedule.stop_when_flat and is_flat(self._track.errors_since(self.run.phase_since)):
+            self._journal.say("the error on held-back faces falls no more: that is what this training gives")
+            self._ending = True
+
+    def _heal(self, error: CollapseError) -> None:
+        self._keeper.roll_back(error)
+        self._losses.forget()
+        self._track.cut(self.run.iteration)
+        self._obey(self._director.orders() if self._director else self._orders)
+        self._bar.n = self.run.iteration
+
+    def _obey(self, orders: Orders) -> None:
+        """Train by `orders` from now on, with what collapses have left of the learning rate."""
+        if orders.options != self._orders.options:
+            self._losses.forget()
+        self._orders = orders
+        for note in self.step.change(orders.options, self.run.step_factor):
+            self._journal.say(note)
+        self._bar.total = orders.schedule.iterations

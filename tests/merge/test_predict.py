@@ -17,9 +17,12 @@ SPEC = ModelSpec(Arch.parse("LIAE"), 64, ae_dims=32, encoder_dims=16, decoder_di
 CPU = torch.device("cpu")
 
 
-def save_model(run: Path, seed: int = 0, iteration: int = 7) -> None:
-    state = {"iteration": iteration, "spec": SPEC.to_json(), "face_type": "whole"}
-    checkpoint.save(run, {"weights": build(SPEC, seed).state_dict()}, state)
+AMP = ModelSpec(Arch.parse("AMP"), 64, 32, 16, 16, 16, inter_dims=32, morph_factor=0.5)
+
+
+def save_model(run: Path, seed: int = 0, iteration: int = 7, spec: ModelSpec = SPEC) -> None:
+    state = {"iteration": iteration, "spec": spec.to_json(), "face_type": "whole"}
+    checkpoint.save(run, {"weights": build(spec, seed).state_dict()}, state)
 
 
 def crops(count: int) -> list[Image]:
@@ -46,6 +49,28 @@ def test_a_face_is_swapped_the_same_alone_and_in_a_batch(tmp_path: Path) -> None
     together = predictor(crops(4))
     for crop, prediction in zip(crops(4), together, strict=True):
         np.testing.assert_allclose(predictor([crop])[0].face, prediction.face, atol=1e-5)
+
+
+def test_an_amp_model_gives_each_crop_of_a_batch_its_own_morph(tmp_path: Path) -> None:
+    save_model(tmp_path / "new", spec=AMP)
+    predictor = load_predictor(tmp_path / "new", CPU, torch.float32)
+    assert predictor.morphs
+    morphs = [0.0, 0.29, 1.0]
+    got = predictor(crops(3), morphs)
+    faces = torch.from_numpy(np.stack(crops(3))).permute(0, 3, 1, 2)
+    with torch.no_grad():
+        for index, morph in enumerate(morphs):
+            swap = build(AMP, 0).eval().swap(faces, morph)
+            np.testing.assert_allclose(got[index].face, swap.face[index].permute(1, 2, 0), atol=1e-5)
+    np.testing.assert_array_equal(predictor(crops(2))[0].face, predictor(crops(2), [1.0, 1.0])[0].face)
+    assert not np.allclose(got[1].face, predictor([crops(3)[1]], [0.6])[0].face, atol=1e-4)
+
+
+def test_other_models_do_not_morph(tmp_path: Path) -> None:
+    save_model(tmp_path / "new")
+    predictor = load_predictor(tmp_path / "new", CPU, torch.float32)
+    assert not predictor.morphs
+    np.testing.assert_array_equal(predictor(crops(1), [0.3])[0].face, predictor(crops(1))[0].face)
 
 
 def test_the_identity_tells_models_and_iterations_apart(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ FACE = place_face(60, 55, 30)
 class Shaky(Paint):
     """A swapper whose mask follows the noise of what it sees, as a real one's does."""
 
-    def __call__(self, crops: Sequence[Image]) -> list[Prediction]:
+    def __call__(self, crops: Sequence[Image], _morphs: Sequence[float] = ()) -> list[Prediction]:
         y, x = np.indices((SIDE, SIDE), np.float32)
         answers = []
         for crop, answer in zip(crops, super().__call__(crops), strict=True):

@@ -145,7 +145,7 @@ def test_frame_files_and_their_times_may_be_gone(place: Workspace) -> None:
 class Broken(Paint):
     """Fails at its second batch."""
 
-    def __call__(self, crops: Sequence[Image]) -> list[Prediction]:
+    def __call__(self, crops: Sequence[Image], _morphs: Sequence[float] = ()) -> list[Prediction]:
         if self.batches:
             raise KeyboardInterrupt
         return super().__call__(crops)

@@ -8,7 +8,7 @@ from faceswap.errors import UserError
 from faceswap.models.arch import Arch, ModelSpec, default_mask_dims
 
 
-@pytest.mark.parametrize("name", ["DF", "DF-U", "DF-UD", "LIAE-T", "LIAE-UDT"])
+@pytest.mark.parametrize("name", ["DF", "DF-U", "DF-UD", "LIAE-T", "LIAE-UDT", "LIAE-UDC", "AMP", "QUICK96"])
 def test_a_canonical_name_survives_parsing(name: str) -> None:
     assert str(Arch.parse(name)) == name
 
@@ -23,13 +23,25 @@ def test_an_unknown_letter_is_refused_and_the_letters_that_exist_are_listed() ->
         Arch.parse("LIAE-XQ")
     sentence = str(refused.value)
     assert "no letter Q, X exists" in sentence
-    assert all(f"{letter} " in sentence for letter in "UDT")
+    assert all(f"{letter} " in sentence for letter in "UDTC")
 
 
 @pytest.mark.parametrize("name", ["AMPP", "UD", "", "DF-", "DF_UD", "DF-UD-T"])
 def test_an_unknown_family_is_refused_and_the_families_that_exist_are_listed(name: str) -> None:
-    with pytest.raises(UserError, match=r"DF keeps.*LIAE adapts"):
+    with pytest.raises(UserError, match=r"DF keeps.*LIAE adapts.*AMP morphs.*QUICK96"):
         Arch.parse(name)
+
+
+@pytest.mark.parametrize("name", ["AMP-U", "quick96-ud"])
+def test_families_of_one_variant_take_no_letters(name: str) -> None:
+    with pytest.raises(UserError, match="without letters"):
+        Arch.parse(name)
+
+
+# dfl-facts §10.2, §10.4: AMP is built like t and d, its encoder like u and t; Quick96 is df-ud.
+def test_families_of_one_variant_have_the_letters_of_their_layers() -> None:
+    assert Arch.parse("amp") == Arch("AMP", u=True, d=True, t=True)
+    assert Arch.parse("quick96") == Arch("QUICK96", u=True, d=True)
 
 
 @pytest.mark.parametrize(
@@ -73,8 +85,41 @@ def test_mask_dims_default_to_an_even_third(decoder_dims: int, mask_dims: int) -
     assert default_mask_dims(decoder_dims) == mask_dims
 
 
-def test_a_spec_survives_json() -> None:
-    spec = ModelSpec(Arch.parse("LIAE-DT"), 192, 128, 48, 32, 16)
+@pytest.mark.parametrize(
+    ("arch", "values"),
+    [
+        # dfl-facts §7.5, §10.1, §10.4.
+        ("LIAE-UD", (128, 256, 64, 64, 22, None, None)),
+        ("AMP", (224, 256, 64, 64, 22, 1024, 0.5)),
+        ("QUICK96", (96, 128, 64, 64, 16, None, None)),
+    ],
+)
+def test_every_family_has_its_published_defaults(arch: str, values: tuple[float | None, ...]) -> None:
+    spec = ModelSpec.default(Arch.parse(arch))
+    spec.validate()
+    assert spec == ModelSpec(Arch.parse(arch), *values)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["inter_dims", "morph_factor"])
+@pytest.mark.parametrize("arch", ["DF", "LIAE-UD", "QUICK96"])
+def test_what_is_amp_s_is_refused_for_the_others(arch: str, name: str) -> None:
+    value = getattr(ModelSpec.default(Arch.parse("AMP")), name)
+    spec = replace(ModelSpec.default(Arch.parse(arch)), **{name: value})
+    with pytest.raises(UserError, match=f"--{name.replace('_', '-')} is for AMP models"):
+        spec.validate()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("morph_factor", 0.6), ("morph_factor", 0.05), ("inter_dims", 16)]
+)
+def test_amp_s_values_out_of_range_are_refused(name: str, value: float) -> None:
+    with pytest.raises(UserError, match=f"--{name.replace('_', '-')} {value} is not possible"):
+        replace(ModelSpec.default(Arch.parse("AMP")), **{name: value}).validate()
+
+
+@pytest.mark.parametrize("arch", ["LIAE-DT", "LIAE-UDTC", "AMP", "QUICK96"])
+def test_a_spec_survives_json(arch: str) -> None:
+    spec = replace(ModelSpec.default(Arch.parse(arch)), resolution=192, encoder_dims=48)
     assert ModelSpec.from_json(spec.to_json()) == spec
 
 

@@ -8,14 +8,14 @@ import torch.nn.functional as F
 from torch import nn
 
 from faceswap.models.arch import Arch, ModelSpec
-from faceswap.models.blocks import Down, Residual, SubPixelFace, Up, pixel_norm
+from faceswap.models.blocks import Down, Residual, SubPixelFace, Up, pixel_norm, x_cos_x
 from faceswap.models.build import MODELS, build
 from faceswap.models.df import DF
 from faceswap.models.flops import iteration_flops
 from faceswap.models.swap import SwapModel
 
-LETTERS = ["".join(letters) for letters in product(("", "U"), ("", "D"), ("", "T"))]
-ARCHS = [f"{family}-{letters}".strip("-") for family in ("DF", "LIAE") for letters in LETTERS]
+LETTERS = ["".join(letters) for letters in product(("", "U"), ("", "D"), ("", "T"))] + ["C", "UDTC"]
+ARCHS = [f"{family}-{letters}".strip("-") for family in ("DF", "LIAE") for letters in LETTERS] + ["AMP"]
 
 # dfl-facts §7.2, R = 128, e = 64, ae = 256, d = 64, m = 22.
 ENCODER, ENCODER_T = 4_306_560, 15_654_144
@@ -30,7 +30,8 @@ COUNTS = {
 
 
 def small(arch: str, seed: int = 0) -> SwapModel:
-    return build(ModelSpec(Arch.parse(arch), 64, 32, 16, 16, 16), seed)
+    own = {"inter_dims": 32, "morph_factor": 0.5} if arch == "AMP" else {}
+    return build(ModelSpec(Arch.parse(arch), 64, 32, 16, 16, 16, **own), seed)
 
 
 def faces(count: int, seed: int = 0) -> torch.Tensor:
@@ -43,6 +44,27 @@ def test_parameter_counts_are_those_of_the_published_architecture(arch: str) -> 
     with torch.device("meta"):
         parts = MODELS[spec.arch.family](spec).children()
     assert tuple(sum(p.numel() for p in part.parameters()) for part in parts) == COUNTS[arch]
+
+
+def test_quick96_is_the_published_df_ud() -> None:
+    # dfl-facts §7.2 [V].
+    spec = ModelSpec.default(Arch.parse("QUICK96"))
+    with torch.device("meta"):
+        parts = MODELS["QUICK96"](spec).children()
+    counts = [sum(p.numel() for p in part.parameters()) for part in parts]
+    assert counts == [ENCODER, 3_098_368, 15_444_701, 15_444_701]
+
+
+def test_the_letter_c_changes_the_activation_and_no_weight() -> None:
+    x = torch.linspace(-4, 4, 50)
+    # dfl-facts §7.2: x · cos x everywhere, the slope ignored.
+    torch.testing.assert_close(x_cos_x(x.clone(), 0.1), x * torch.cos(x))
+    torch.testing.assert_close(x_cos_x(x.clone(), 0.2), x * torch.cos(x))
+    plain, cosine = small("LIAE-UD"), small("LIAE-UDC")
+    for (name, a), (other, b) in zip(plain.named_parameters(), cosine.named_parameters(), strict=True):
+        assert name == other and torch.equal(a, b)
+    layers = [layer for layer in cosine.modules() if isinstance(layer, Down | Up | Residual)]
+    assert layers and all(layer.activate is x_cos_x for layer in layers)
 
 
 @pytest.mark.parametrize("arch", ARCHS)
@@ -179,6 +201,10 @@ def test_weights_are_glorot_uniform_biases_zero_and_drawn_from_the_seed() -> Non
     for (name, a), b, c in zip(model.named_parameters(), same.parameters(), other.parameters(), strict=True):
         assert torch.equal(a, b)
         assert name.endswith("bias") or not torch.equal(a, c)
+
+
+def test_the_arithmetic_of_every_family_can_be_counted() -> None:
+    assert all(iteration_flops(small(arch), 1) > 1e8 for arch in ("AMP", "DF-C"))
 
 
 def test_arithmetic_is_counted_as_multiply_adds_forward_and_backward() -> None:

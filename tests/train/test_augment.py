@@ -32,14 +32,14 @@ def pictures(count: int, side: int = 64) -> tuple[Tensor, Tensor]:
 def test_without_warp_and_transform_the_picture_stays_where_it_is() -> None:
     image, mask = torch.rand(2, 3, 64, 64, generator=seeded()), torch.rand(2, 1, 64, 64, generator=seeded(1))
     result = augment(image, mask, draw_augment(seeded(), 2, flip=False, elastic=False, ranges=STILL))
-    for output, expected in zip(result, (image, image, mask), strict=True):
+    for output, expected in zip(result[:3], (image, image, mask), strict=True):
         torch.testing.assert_close(output, expected, atol=1e-4, rtol=0)
 
 
 def test_the_same_seed_gives_the_same_pictures_bit_for_bit() -> None:
     image, mask = pictures(4)
     first, second = (augment(image, mask, draw_augment(seeded(5), 4, flip=True)) for _ in range(2))
-    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(first[:3], second[:3], strict=True))
     other = augment(image, mask, draw_augment(seeded(6), 4, flip=True))
     assert not torch.equal(first.target, other.target)
 
@@ -67,7 +67,7 @@ def test_a_flip_mirrors_the_result() -> None:
         # Each picture is either left alone or mirrored in all three outputs alike.
         alone = torch.allclose(mixed.target[i], plain.target[i], atol=1e-4)
         mirrored += not alone
-        for a, b in zip(plain, mixed, strict=True):
+        for a, b in zip(plain[:3], mixed[:3], strict=True):
             torch.testing.assert_close(b[i], a[i] if alone else a[i].flip(-1), atol=1e-4, rtol=0)
     assert 4 <= mirrored <= 24
 
@@ -190,4 +190,19 @@ def test_beyond_the_border_images_continue_and_masks_end() -> None:
 def test_results_stay_in_the_unit_interval_at_sharp_edges() -> None:
     checks = ((torch.arange(64)[:, None] // 4 + torch.arange(64) // 4) % 2).float().expand(2, 3, 64, 64)
     result = augment(checks, checks[:, :1], draw_augment(seeded(), 2, flip=True))
-    assert all(output.min() >= 0 and output.max() <= 1 for output in result)
+    assert all(output.min() >= 0 and output.max() <= 1 for output in result[:3])
+
+
+def test_eyes_and_mouth_move_with_the_mask_stay_inside_it_and_are_one_where_they_are_most() -> None:
+    image, mask = pictures(3)
+    mask[:, :, :, 32:] = 0
+    # At half the side, as positions are shares of the picture.
+    half = F.interpolate(mask, (32, 32), mode="area") * 0.5
+    half[2] = 0
+    params = draw_augment(seeded(), 3, flip=True)
+    moved = augment(image, mask, params, half)
+    assert moved.eyes_mouth is not None and augment(image, mask, params).eyes_mouth is None
+    assert moved.eyes_mouth.amax(dim=(1, 2, 3)).tolist() == pytest.approx([1, 1, 0])
+    assert not moved.eyes_mouth[moved.mask == 0].any()
+    whole = augment(image, mask, params, mask).eyes_mouth
+    assert whole is not None and (whole - moved.eyes_mouth)[:2].abs().mean() < 0.02

@@ -2,13 +2,19 @@
 
 import itertools
 import threading
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from faceswap.train.batches import Batches, shuffled_rows
+from faceswap.faces.template import HEAD_MODEL
+from faceswap.train.batches import Batches
+from faceswap.train.distributed import Share
+from faceswap.train.options import StepOptions
 from faceswap.train.samples import SampleStore
+from faceswap.train.sampling import shuffled_rows
 from faceswap.types import Side
 
 
@@ -65,3 +71,52 @@ def test_the_thread_ends_with_the_iterator_and_its_error_reaches_the_loop() -> N
     broken = SampleStore(np.zeros((1, 4, 4, 4), np.uint8), ("a", "b", "c"), {})
     with pytest.raises(IndexError):
         list(itertools.islice(Batches(broken, store(5), 3, 0).follow(0), 3))
+
+
+def real_store(faceset_of: np.random.Generator, count: int) -> SampleStore:
+    """Smooth faces of several yaws."""
+    colours = faceset_of.integers(0, 256, (count, 1, 1, 4)) + np.arange(16)[:, None, None] * 3
+    pixels = np.broadcast_to(colours, (count, 16, 16, 4)).clip(0, 255).astype(np.uint8)
+    yaws = np.linspace(-1, 1, count, dtype=np.float32) ** 3
+    landmarks = np.broadcast_to((HEAD_MODEL[:, :2] * 0.05 + 8), (count, 68, 2)).astype(np.float32)
+    return SampleStore(pixels, tuple(map(str, range(count))), {}, landmarks=landmarks, yaws=yaws)
+
+
+@pytest.mark.parametrize(
+    "options", [{"color_transfer": "sot"}, {"uniform_yaw": True}, {"eyes_mouth_priority": True}], ids=str
+)
+def test_options_leave_batches_without_memory(options: dict[str, Any]) -> None:
+    rng = np.random.default_rng(0)
+    src, dst = real_store(rng, 9), real_store(rng, 6)
+    batches = Batches(src, dst, 4, seed=1, options=StepOptions(**options))
+    first = list(itertools.islice(batches.follow(seen=0), 4))
+    again = list(itertools.islice(batches.follow(seen=8), 2))
+    assert torch.equal(first[2].src, again[0].src) and torch.equal(first[3].dst, again[1].dst)
+    usual = Batches(src, dst, 4, seed=1).draw(8)
+    if options.keys() == {"eyes_mouth_priority"}:
+        assert again[0].src_eyes_mouth is not None and again[0].src_eyes_mouth.shape == (4, 128, 128)
+    else:
+        assert usual.src_eyes_mouth is None and not torch.equal(usual.src, again[0].src)
+
+
+@pytest.mark.parametrize("options", [{"color_transfer": "sot"}, {"uniform_yaw": True}], ids=str)
+def test_processes_draw_together_what_one_would(options: dict[str, Any]) -> None:
+    rng = np.random.default_rng(0)
+    src, dst = real_store(rng, 9), real_store(rng, 6)
+    alone = Batches(src, dst, 4, seed=1, options=StepOptions(**options))
+    whole, parts = alone.draw(12), [replace(alone, share=Share(rank, 2)).draw(12) for rank in range(2)]
+    assert torch.equal(whole.src, torch.cat([part.src for part in parts]))
+    assert torch.equal(whole.dst, torch.cat([part.dst for part in parts]))
+
+
+def test_recolouring_changes_src_alone_and_not_the_store() -> None:
+    rng = np.random.default_rng(0)
+    src, dst = real_store(rng, 4), real_store(rng, 4)
+    before = src.pixels.copy()
+    usual, recoloured = (
+        Batches(src, dst, 4, seed=1, options=StepOptions(color_transfer=mode)).draw(0)
+        for mode in ("none", "lct")
+    )
+    assert not torch.equal(usual.src[..., :3], recoloured.src[..., :3])
+    assert torch.equal(usual.src[..., 3], recoloured.src[..., 3]) and torch.equal(usual.dst, recoloured.dst)
+    assert np.array_equal(src.pixels, before)

@@ -1,21 +1,70 @@
-"""AdaBelief against the golden values of dfl-facts §15.4, and its way through a checkpoint."""
-
-import copy
+"""Optimisers against the golden values of dfl-facts §15.4, dropout, and their way through a checkpoint."""
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from faceswap.train.optim import AdaBelief
+from faceswap.train.optim import (
+    AdaBelief,
+    cosine_factor,
+    load_by_name,
+    make_optimizer,
+    state_by_name,
+)
+from faceswap.train.options import OptimizerName
+
+# dfl-facts §15.4: after steps 1 to 3.
+GOLDEN = {
+    "adabelief": [(0.648660, -1.648685), (0.152332, -1.152383), (-0.454334, -0.545744)],
+    "rmsprop": [(0.683774, -1.683776), (0.454360, -1.454363), (0.262266, -1.262269)],
+}
 
 
-def test_three_steps_give_the_golden_weights() -> None:
+@pytest.mark.parametrize("name", GOLDEN)
+def test_three_steps_give_the_golden_weights(name: OptimizerName) -> None:
     weight = torch.tensor([1.0, -2.0, 0.5], requires_grad=True)
     weight.grad = torch.tensor([0.5, -0.25, 0.0])
-    optimiser = AdaBelief([weight], lr=0.1)
-    for golden in ((0.648660, -1.648685), (0.152332, -1.152383), (-0.454334, -0.545744)):
+    optimiser = make_optimizer(name, [weight])
+    optimiser.param_groups[0]["lr"] = 0.1
+    for golden in GOLDEN[name]:
         optimiser.step()
         assert weight.tolist() == pytest.approx([*golden, 0.5], abs=5e-6)
+
+
+def test_the_cosine_gives_the_golden_factors() -> None:
+    # dfl-facts §15.4.
+    factors = [cosine_factor(counter) for counter in (0, 125, 250, 375, 500)]
+    assert factors == pytest.approx([1, 0.5, 0, 0.5, 1], abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ["adabelief", "rmsprop"])
+def test_dropout_keeps_three_of_ten_steps_whole_and_all_moments(name: OptimizerName) -> None:
+    whole, few = (torch.zeros(300, 100, requires_grad=True) for _ in range(2))
+    optimisers = [make_optimizer(name, [weight]) for weight in (whole, few)]
+    optimisers[1].dropout = torch.Generator().manual_seed(0)
+    for weight, optimiser in zip((whole, few), optimisers, strict=True):
+        weight.grad = torch.randn(300, 100, generator=torch.Generator().manual_seed(1))
+        optimiser.step()
+    moved = few != 0
+    assert abs(moved.float().mean().item() - 0.3) < 0.01
+    assert torch.equal(few[moved], whole[moved])
+    for moment in optimisers[0].moments:
+        assert torch.equal(optimisers[0].state[whole][moment], optimisers[1].state[few][moment])
+    # No byte of a word is drawn more often than the others.
+    shares = moved.flatten().view(-1, 8).float().mean(dim=0)
+    assert shares.min() > 0.27 and shares.max() < 0.33
+
+
+def test_every_step_drops_others_and_a_seed_repeats_them() -> None:
+    def moved(seed: int) -> Tensor:
+        weight = torch.zeros(1000, requires_grad=True)
+        weight.grad = torch.ones(1000)
+        optimiser = AdaBelief([weight])
+        optimiser.dropout = torch.Generator().manual_seed(seed)
+        optimiser.step()
+        return weight.detach() != 0
+
+    assert torch.equal(moved(1), moved(1)) and not torch.equal(moved(1), moved(2))
 
 
 def test_steps_follow_the_formula_in_double_precision() -> None:
@@ -33,7 +82,7 @@ def test_steps_follow_the_formula_in_double_precision() -> None:
     torch.testing.assert_close(weight.detach().double(), w, atol=1e-5, rtol=1e-5)
 
 
-def trained(model: nn.Module, optimiser: AdaBelief, steps: range) -> list[Tensor]:
+def trained(model: nn.Module, optimiser: torch.optim.Optimizer, steps: range) -> list[Tensor]:
     """Weights after these steps; step k always sees the same batch."""
     for step in steps:
         x = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(step))
@@ -49,22 +98,32 @@ def small_model() -> nn.Module:
     return model.to(memory_format=torch.channels_last)
 
 
-def test_continuing_from_a_state_dict_equals_never_having_stopped() -> None:
+@pytest.mark.parametrize("name", ["adabelief", "rmsprop", "adamw"])
+def test_continuing_from_saved_moments_equals_never_having_stopped(name: OptimizerName) -> None:
     model = small_model()
-    whole = trained(model, AdaBelief(model.parameters(), lr=1e-2), range(6))
+    whole = trained(model, make_optimizer(name, model.parameters()), range(6))
 
     model = small_model()
-    optimiser = AdaBelief(model.parameters(), lr=1e-2)
+    params = dict(model.named_parameters())
+    optimiser = make_optimizer(name, params.values())
     trained(model, optimiser, range(3))
-    state = copy.deepcopy(optimiser.state_dict())
-    for moments in state["state"].values():
-        # Files hold plain rows: safetensors refuses channels-last.
-        moments.update({name: value.contiguous() for name, value in moments.items()})
-    resumed = AdaBelief(model.parameters())
-    resumed.load_state_dict(state)
-    for param in model.parameters():
-        assert all(value.stride() == param.stride() for value in resumed.state[param].values())
+    # Files hold plain rows: safetensors refuses channels-last.
+    saved = {key: value.clone().contiguous() for key, value in state_by_name(optimiser, params).items()}
+    resumed = make_optimizer(name, params.values())
+    assert load_by_name(resumed, params, saved)
+    for param in params.values():
+        moments = [value for value in resumed.state[param].values() if value.dim()]
+        assert all(value.stride() == param.stride() for value in moments)
     assert all(torch.equal(a, b) for a, b in zip(whole, trained(model, resumed, range(3, 6)), strict=True))
+
+
+def test_moments_of_another_optimiser_are_not_taken() -> None:
+    model = small_model()
+    params = dict(model.named_parameters())
+    first = make_optimizer("adabelief", params.values())
+    trained(model, first, range(1))
+    second = make_optimizer("rmsprop", params.values())
+    assert not load_by_name(second, params, state_by_name(first, params)) and not second.state
 
 
 def test_scaling_all_gradients_leaves_large_ones_their_step() -> None:

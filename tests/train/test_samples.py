@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from faceswap.errors import UserError
 from faceswap.faces.geometry import apply_transform, compose_transforms, crop_transform, invert_transform
-from faceswap.faces.landmarks import hull_mask
+from faceswap.faces.landmarks import eyes_mask, hull_mask, mouth_mask, pose_deg
 from faceswap.faces.template import HEAD_MODEL
 from faceswap.faceset.metadata import FaceMeta
 from faceswap.faceset.store import Faceset, write_face
@@ -152,10 +152,10 @@ def test_the_cache_is_reused_until_the_set_changes(tmp_path: Path) -> None:
     faceset.faces[0].path.unlink()
     smaller = open_samples(Faceset.open(tmp_path / "aligned"), FaceType.WHOLE, RESOLUTION, cache, "src")
     assert len(smaller) == 1
-    assert len(list(cache.iterdir())) == 2, "the outdated cache is removed"
+    assert len(list(cache.iterdir())) == 3, "the outdated cache is removed"
 
 
-@pytest.mark.parametrize("suffix", [".npy", ".json"])
+@pytest.mark.parametrize("suffix", ["[!s].npy", ".landmarks.npy", ".json"])
 @pytest.mark.parametrize("length", [0, 5, 200])
 def test_a_damaged_cache_is_made_anew(tmp_path: Path, suffix: str, length: int) -> None:
     faceset = fill(tmp_path / "aligned", FaceType.WHOLE, 2)
@@ -163,7 +163,7 @@ def test_a_damaged_cache_is_made_anew(tmp_path: Path, suffix: str, length: int) 
     expected = whole.take([0, 1])
     del whole
     damaged = next((tmp_path / "cache").glob(f"*{suffix}"))
-    damaged.write_bytes(damaged.read_bytes()[:length] if suffix == ".npy" else b"{")
+    damaged.write_bytes(damaged.read_bytes()[:length] if suffix.endswith(".npy") else b"{")
     again = open_samples(faceset, FaceType.WHOLE, RESOLUTION, tmp_path / "cache", "src")
     assert np.array_equal(again.take([0, 1]), expected)
 
@@ -175,3 +175,26 @@ def test_re_cropping_equals_cutting_the_smaller_type_from_the_frame() -> None:
     assert np.allclose(
         apply_transform(wide_to_narrow, wide.crop_landmarks()), narrow.crop_landmarks(), atol=1e-3
     )
+
+
+@pytest.mark.parametrize("resolution", [64, 128])
+def test_eyes_and_mouth_lie_where_the_landmarks_are_at_any_resolution(
+    tmp_path: Path, resolution: int
+) -> None:
+    faceset = fill(tmp_path / "aligned", FaceType.HEAD, 2)
+    samples = open_samples(faceset, FaceType.WHOLE, resolution, tmp_path / "cache", "src")
+    masks = samples.eyes_mouth([1, 0])
+    assert masks.shape == (2, 128, 128) and np.array_equal(masks[0], masks[1])
+    direct = apply_transform(crop_transform(landmarks(), 128, FaceType.WHOLE), landmarks()).astype(np.float32)
+    expected = np.minimum(eyes_mask(direct, 128, 128) + mouth_mask(direct, 128, 128), 1)
+    assert np.abs(masks[0] / 255 - expected).mean() < 0.002
+    assert samples.subset(np.array([1])).eyes_mouth([0]).shape == (1, 128, 128)
+
+
+def test_yaws_are_those_of_the_landmarks(tmp_path: Path) -> None:
+    faceset = fill(tmp_path / "aligned", FaceType.WHOLE, 3)
+    samples = open_samples(faceset, FaceType.WHOLE, RESOLUTION, tmp_path / "cache", "src")
+    face = faceset.faces[0].meta
+    expected = np.deg2rad(pose_deg(face.crop_landmarks(), face.size_px)[1])
+    assert samples.yaws_rad() == pytest.approx([expected] * 3, abs=2e-3)
+    assert samples.subset(np.array([2])).yaws_rad().shape == (1,)

@@ -26,7 +26,7 @@ def saved(folder: Path, **changes: object) -> torch.Tensor:
     """Save a tiny model at iteration 12; returns one of its weights."""
     run = open_run(folder, TINY | changes, seed=5, base=None)
     run.iteration, run.samples = 12, 48
-    run.save({"mean/x": torch.ones(3)})
+    run.save({"optimizer": {"mean/x": torch.ones(3)}})
     return weight(run.model)
 
 
@@ -46,7 +46,7 @@ def test_a_continued_model_needs_nothing_typed(tmp_path: Path) -> None:
     run = open_run(tmp_path / "new", {}, seed=99, base=None)
     assert torch.equal(weight(run.model), before)
     assert (run.iteration, run.samples, run.seed, run.face_type) == (12, 48, 5, FaceType.FULL)
-    assert run.optimizer.keys() == {"mean/x"}
+    assert run.tensors["optimizer"].keys() == {"mean/x"}
 
 
 def test_typing_what_the_model_has_is_fine_in_any_spelling(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_base_gives_its_weights_and_its_sizes(tmp_path: Path) -> None:
     before = saved(tmp_path / "base", face_type=FaceType.FULL)
     run = open_run(tmp_path / "new", {}, seed=1, base=str(tmp_path / "base"))
     assert torch.equal(weight(run.model), before)
-    assert (run.iteration, run.samples, run.face_type, run.optimizer) == (0, 0, FaceType.FULL, {})
+    assert (run.iteration, run.samples, run.face_type, run.tensors) == (0, 0, FaceType.FULL, {})
 
 
 def test_a_base_of_other_sizes_gives_what_fits_and_names_the_rest(tmp_path: Path) -> None:
@@ -103,3 +103,18 @@ def test_a_base_that_fits_nowhere_and_one_that_is_missing_are_sentences(tmp_path
         open_run(tmp_path / "new", {}, 0, base="nobody")
     with pytest.raises(UserError, match="fits this model"):
         open_run(tmp_path / "new", wide, 0, base=str(tmp_path / "base"))
+
+
+def test_what_cannot_be_exact_under_other_conditions_is_said_once(tmp_path: Path) -> None:
+    saved(tmp_path / "new")
+    run = open_run(tmp_path / "new", {}, 0, None)
+    first = {"batch_size": 4, "device": "cpu", "precision": "float32", "src_faces": 9, "dst_faces": 9}
+    assert run.under(first) == (), "an older checkpoint does not know its conditions"
+    run.iteration = 13
+    run.save({})
+    again = open_run(tmp_path / "new", {}, 0, None)
+    notes = again.under(first | {"batch_size": 8, "device": "cuda"})
+    assert [note.partition(":")[0] for note in notes] == [
+        "batch size was 4 and is 8", "device was cpu and is cuda",
+    ]  # fmt: skip
+    assert again.under(again.conditions) == ()

@@ -1,0 +1,27 @@
+"""What happened to a run, in sentences: on the screen, and with the time in its log.txt."""
+
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+from faceswap.console import say, warn
+
+
+class Journal:
+    """Says and writes down; a full disk only costs the line."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "log.txt"
+
+    def say(self, text: str) -> None:
+        say(text)
+        self._write(text)
+
+    def warn(self, text: str) -> None:
+        warn(text)
+        self._write(f"warning: {text}")
+
+    def _write(self, text: str) -> None:
+        stamp = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
+        with suppress(OSError), self._path.open("a", encoding="utf-8") as file:
+            file.write(f"{stamp}  {text}\n")

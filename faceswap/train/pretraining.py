@@ -1,0 +1,44 @@
+"""Leaving pretraining: what was learnt of faces as such stays, what was learnt of these people goes."""
+
+import shutil
+
+from faceswap.io import checkpoint
+from faceswap.io.lock import FolderLock
+from faceswap.train.reset import redraw
+from faceswap.train.run import Run
+
+_INTER = "inter"
+
+
+def leave(run: Run, write: bool = True) -> str:
+    """Draw the inters of a pretrained model anew and count from iteration 0 again (dfl-facts §8.7).
+
+    The other parts and the optimiser's moments stay. Unlike DeepFaceLab's (§16.45), LIAE's inter_AB was
+    trained until here; it is drawn anew all the same, as it has merged other people. The newest pretrained
+    checkpoint is kept beside the others as NUMBER.pretrained, for `--base`. A process killed in between
+    finds either that or the new one. write: False leaves the files to another process. Returns a sentence.
+    """
+    pretrained, seed = run.iteration, run.seed
+    parts = [name for name, _ in run.model.named_children() if name.startswith(_INTER)]
+    for part in parts:
+        redraw(run.model, part, seed, pretrained)
+    run.pretraining = False
+    run.iteration = run.samples = run.phase = run.phase_since = 0
+    if write:
+        _start_over(run)
+    return (
+        f"pretraining ends after {pretrained} iterations: {', '.join(parts)} drawn anew, counting from 0; "
+        f"the pretrained model is kept as checkpoints/{pretrained:08d}.pretrained"
+    )
+
+
+def _start_over(run: Run) -> None:
+    with FolderLock(run.folder, ("another process still trains this model", "stop that one first")):
+        # Older ones go first: a save keeps the newest two, and 0 is not the newest yet.
+        newest, *older = checkpoint.saved(run.folder)
+        for path in older:
+            shutil.rmtree(path)
+        run.save(run.tensors)
+        kept = newest.with_name(f"{newest.name}.pretrained")
+        shutil.rmtree(kept, ignore_errors=True)
+        newest.rename(kept)
