@@ -65,6 +65,7 @@ class MergeWindow(KeyWindow):
         self._actions: dict[str, Callable[[], object]] = actions_of(self)
         self.setWindowTitle(f"merge – {session.path.parent.name}, {len(clip.frames)} frames")
         self.resize(1280, 720)
+        self.timeline.set_keys(session.looks.frames())
         self.go(session.at)
         self._check.start()
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 
 from faceswap.faceset.store import Faceset
@@ -215,6 +216,19 @@ def test_closing_keeps_the_session_and_the_next_window_goes_on_with_it(clip: Pat
     again = open_window(clip)
     assert again.editor.at == 5 and again.editor.session.looks == looks
     again.close()
+
+
+def test_a_window_that_goes_on_with_a_session_marks_its_keys_at_once(clip: Path) -> None:
+    def timeline(key: str) -> np.ndarray:
+        window = open_window(clip)
+        picture = window.timeline.grab().toImage().convertToFormat(QImage.Format.Format_RGB888)
+        window.go(5)
+        QTest.keyClicks(window, key)
+        window.close()
+        return np.frombuffer(picture.constBits(), np.uint8).copy()
+
+    timeline("")
+    assert (timeline("W") != timeline("")).any()
 
 
 def test_a_frame_that_cannot_be_read_is_said_and_the_others_go_on(clip: Path, wait: Wait) -> None:
