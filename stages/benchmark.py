@@ -11,10 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from faceswap.benchmark.cases import bench_align, bench_judge, bench_train
+from faceswap.benchmark.cases import bench_align, bench_judge
 from faceswap.benchmark.machine import describe_machine
 from faceswap.benchmark.memory import PeakMemory
 from faceswap.benchmark.merging import bench_compositing, bench_preview, bench_stream
+from faceswap.benchmark.training import MODELS, bench_speed_up, bench_training
 from faceswap.config import StageSettings, option, run_stage
 from faceswap.console import say
 from faceswap.io.files import gib, write_json
@@ -23,9 +24,10 @@ from faceswap.types import Json
 
 
 class Settings(StageSettings):
-    only: Literal["merge", "preview", "stream", "align", "train", "judge"] | None = option(
+    only: Literal["merge", "preview", "stream", "align", "train", "speed_up", "judge"] | None = option(
         None, "measure only this"
     )
+    models: str = option("", f"of train, only models with this in their name: {', '.join(MODELS)}")
     seconds: float = option(10.0, "time each figure is measured for", unit="s", ge=0.1, le=600)
     device: DeviceName = option("auto", "where to compute")
     output: Path | None = option(None, "JSON file with machine, versions, commit and all figures")
@@ -40,7 +42,8 @@ def main(cfg: Settings) -> None:
         "preview": lambda: bench_preview(cfg.seconds),
         "stream": lambda: bench_stream(cfg.seconds),
         "align": lambda: bench_align(cfg.seconds, machine["cores"]),
-        "train": lambda: bench_train(cfg.seconds, device),
+        "train": lambda: bench_training(cfg.seconds, device, cfg.models),
+        "speed_up": lambda: bench_speed_up(cfg.seconds, device),
         "judge": lambda: bench_judge(cfg.seconds, device),
     }
     figures: dict[str, Json] = {}

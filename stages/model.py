@@ -21,7 +21,7 @@ from faceswap.config import StageSettings, option, run_actions
 from faceswap.console import command, say
 from faceswap.io import checkpoint
 from faceswap.io.files import free_folder, gib
-from faceswap.io.lock import FolderLock
+from faceswap.io.lock import model_lock
 from faceswap.train import backups
 
 
@@ -71,7 +71,7 @@ def restore(cfg: Restore) -> None:
         say(f"model {cfg.name} is back")
         if cfg.iteration is None:
             return
-    with FolderLock(cfg.folder, _in_use(cfg.name)):
+    with model_lock(cfg.folder):
         chosen = backups.restore(cfg.folder, cfg.iteration)
     say(f"model {cfg.name} is at iteration {chosen.iteration} again; what was newer is among its backups")
     say(f"next: {command('stages.train', '--workspace', cfg.workspace, '--model', cfg.name)}")
@@ -79,7 +79,7 @@ def restore(cfg: Restore) -> None:
 
 def delete(cfg: One) -> None:
     """Move a model to model_trash."""
-    with FolderLock(cfg.folder, _in_use(cfg.name)):
+    with model_lock(cfg.folder):
         pass
     target = free_folder(cfg.trash)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -101,10 +101,6 @@ def _row(path: Path) -> str:
     hours = float(state.get("elapsed_s", 0)) / 3600
     trained = f"iteration {state['iteration']:>8}, {hours:.1f} h"
     return f"{path.name:<20} {trained:<28} {what:<14} {gib(size):>9}  {when}"
-
-
-def _in_use(name: str) -> tuple[str, str]:
-    return f"the model {name} is being trained", "stop that first"
 
 
 ACTIONS: dict[str, tuple[Any, Callable[[Any], None]]] = {

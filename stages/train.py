@@ -34,6 +34,7 @@ from faceswap.train.base import describe
 from faceswap.train.batches import Batches
 from faceswap.train.board import Board
 from faceswap.train.distributed import Share, joined
+from faceswap.train.economy import Economy
 from faceswap.train.following import SharedStep, follow
 from faceswap.train.held_back import hold_back
 from faceswap.train.journal import Journal
@@ -52,7 +53,9 @@ SETTINGS_FILE = "train.json"
 # What a step may change from one iteration to the next.
 STEP = frozenset(StepOptions.model_fields)
 # What continuing a model takes from its last run, unless it is typed anew.
-REMEMBERED = schedule.REMEMBERED | STEP | {"src", "dst", "batch_size", "pretrain_faces"}
+REMEMBERED = (schedule.REMEMBERED | STEP) | {
+    "src", "dst", "pretrain_faces", "batch_size", "accumulate", "checkpointing", "compile",
+}  # fmt: skip
 
 
 class Settings(StepOptions, ScheduleSettings):
@@ -83,6 +86,13 @@ class Settings(StepOptions, ScheduleSettings):
     batch_size: int | None = option(
         None, "faces of each side an iteration (default: 8, on a CPU 4)", ge=1, le=1024
     )
+    accumulate: int = option(
+        1, "let an iteration add up so many batches: a larger batch in the same memory", ge=1, le=256
+    )
+    checkpointing: bool = option(
+        False, "compute activations twice instead of keeping them: less memory, a third more arithmetic"
+    )
+    compile: bool = option(False, "have torch make kernels for this model first; may pay on a GPU")
     plan: bool = option(False, "only predict memory, speed and duration on this device, and what fits")
     seed: int = option(0, "of first weights, order and augmentation of a new model", ge=0, le=2**31 - 1)
     device: DeviceName = option("auto", "where to compute")
@@ -95,11 +105,11 @@ def main(cfg: Settings) -> None:
     folder = cfg.place.model(cfg.model, new=True)
     cfg = remember(cfg, folder)
     device = choose_device(cfg.device)
-    if cfg.plan:
-        show_plan(cfg, folder, device)
-        return
     with joined(device) as (share, device):
-        open_and_train(cfg, folder, device, share)
+        if not cfg.plan:
+            open_and_train(cfg, folder, device, share)
+        elif share.is_first:
+            show_plan(cfg, folder, device, share)
 
 
 def open_and_train(cfg: Settings, folder: Path, device: torch.device, share: Share) -> None:
@@ -136,13 +146,15 @@ def folders(cfg: Settings) -> dict[str, Path]:
     return {"pretrain": cfg.pretrain_faces}
 
 
-def show_plan(cfg: Settings, folder: Path, device: torch.device) -> None:
+def show_plan(cfg: Settings, folder: Path, device: torch.device, share: Share) -> None:
     """Say what training takes with these settings, or with those of the model in `folder`; writes nothing."""
     run = open_run(folder, asked(cfg), cfg.seed, cfg.base)
-    batch_size = cfg.batch_size or default_batch_size(device)
+    batch_size = cfg.batch_size or default_batch_size(device, share.world)
+    share.check(batch_size)
+    batch = batch_size * cfg.accumulate
     say(f"{describe(run.model.spec)}: trying it for {PROBE_S:.0f} seconds")
-    rows = plan(run.model, orders(cfg, run, {}).options, batch_size, device)
-    for line in report(rows, run.model, batch_size, device):
+    rows = plan(run.model, orders(cfg, run, {}).options, batch, device, world=share.world)
+    for line in report(rows, run.model, batch, device):
         say(line)
 
 
@@ -153,12 +165,14 @@ def train(
     dtype = choose_dtype(cfg.precision, device)
     batch_size = cfg.batch_size or default_batch_size(device)
     share.check(batch_size)
-    say(f"computing on {device} in {str(dtype).removeprefix('torch.')}, batch size {batch_size}")
+    economy = Economy(cfg.accumulate, cfg.checkpointing, cfg.compile)
+    batch = batch_size * economy.parts
+    say(f"computing on {device} in {str(dtype).removeprefix('torch.')}, batch size {batch}")
     dst, held = hold_back(samples[1], cfg.held_back)
     # In pretraining both sides are of one set, and what is held back of one is of the other.
     src = dst if cfg.pretrain else samples[0]
     conditions = {
-        "batch_size": batch_size, "device": str(device), "precision": str(dtype).removeprefix("torch."),
+        "batch_size": batch, "device": str(device), "precision": str(dtype).removeprefix("torch."),
         "src_faces": len(src), "dst_faces": len(dst),
     }  # fmt: skip
     for note in run.under(conditions):
@@ -167,10 +181,10 @@ def train(
         run, run.folder / SETTINGS_FILE, (STEP - {"pretrain"}) | schedule.LIVE,
         lambda changes: orders(cfg, run, changes), cfg.phases if cfg.recipe else (), Journal(run.folder),
     )  # fmt: skip
-    step = SharedStep(run.model, director.orders().options, device, dtype, share=share)
+    step = SharedStep(run.model, director.orders().options, device, dtype, share=share, economy=economy)
     for note in step.load_tensors(run.tensors):
         say(note)
-    batches = Batches(src, dst, batch_size, run.seed, pinned=device.type == "cuda", share=share)
+    batches = Batches(src, dst, batch, run.seed, pinned=device.type == "cuda", share=share)
     known = f"{describe(run.model.spec)} at iteration {run.iteration}, {len(src)} and {len(dst)} faces"
     share.agree(known, *src.names, *dst.names)
     if not share.is_first:

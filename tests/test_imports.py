@@ -62,7 +62,11 @@ PURE = [
     "merge.masks",
     "merge.motion",
     "merge.warp",
+    "train.augment",
+    "train.colour",
     "train.losses",
+    "train.sampling",
+    "train.styles",
     "models",
 ]
 OPTIONAL = {

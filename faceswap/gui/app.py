@@ -57,7 +57,7 @@ def application(without_screen: str = "") -> QApplication:
             "neither DISPLAY nor WAYLAND_DISPLAY is set",
             without_screen,
         )
-    _keep_none()
+    _keep_constants()
     app = QApplication(sys.argv[:1])
     app.setStyle(QStyleFactory.create("Fusion"))
     palette = QPalette()
@@ -69,15 +69,17 @@ def application(without_screen: str = "") -> QApplication:
     return app
 
 
-def _keep_none() -> None:
-    """Let None outlive PySide6.
+def _keep_constants() -> None:
+    """Let None, True and False outlive PySide6.
 
-    PySide6 6.12 drops a reference to None with every call that returns nothing. Python 3.11 counts those, and
-    ends with "deallocating None" after some thousand repaints; later ones do not (PEP 683).
+    PySide6 6.12 drops a reference to what Python methods return to Qt: to None with every repaint, to True
+    with every event. Python 3.11 counts those, and ends with "deallocating None" after some thousand; later
+    ones do not (PEP 683).
     """
     if sys.version_info < (3, 12):
-        # The count is the first field of an object.
-        ctypes.c_ssize_t.from_address(id(None)).value += 2**60
+        for constant in (None, True, False):
+            # The count is the first field of an object.
+            ctypes.c_ssize_t.from_address(id(constant)).value += 2**60
 
 
 def run(window: QWidget) -> None:

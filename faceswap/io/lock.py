@@ -39,3 +39,10 @@ class FolderLock:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def model_lock(folder: Path) -> FolderLock:
+    """While entered no other process trains the model in `folder` or takes it away."""
+    return FolderLock(
+        folder, (f"the model {folder.name} is being trained by another process", "stop that one first")
+    )

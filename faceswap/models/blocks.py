@@ -14,6 +14,7 @@ from typing import TypeAlias, cast
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from faceswap.models.conv import conv
 
@@ -86,6 +87,25 @@ class Residual(nn.Module):
         """(B, channels, H, W) -> the same shape."""
         inner = self.activate(self.conv1(x), 0.2)
         return self.activate(self.conv2(inner).add_(x), 0.2)
+
+
+class Stack(nn.Sequential):
+    """Blocks one after another. None of them writes into what it is given.
+
+    recomputed: keeps only what goes into each block, and computes the rest again for the backward pass
+    (Chen et al. 2016, arXiv 1604.06174): the gradients are the same, the forward arithmetic is done twice.
+    """
+
+    recomputed = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        """What the first block takes -> what the last one gives."""
+        for block in self:
+            if self.recomputed and torch.is_grad_enabled():
+                x = checkpoint(block, x, use_reentrant=False, preserve_rng_state=False)
+            else:
+                x = block(x)
+        return x
 
 
 class SubPixelFace(nn.Module):

@@ -11,6 +11,7 @@ from faceswap.models.blocks import (
     Activation,
     Down,
     Residual,
+    Stack,
     SubPixelFace,
     Up,
     leaky_relu,
@@ -34,7 +35,7 @@ class Encoder(nn.Module):
             layers += [down(8 * e, 8 * e), residual(8 * e)]
         else:
             layers = [down(3, e), down(e, 2 * e), down(2 * e, 4 * e), down(4 * e, 8 * e)]
-        self.layers = nn.Sequential(*layers)
+        self.layers = Stack(*layers)
         self.size = 8 * e * (spec.resolution // (32 if spec.arch.t else 16)) ** 2
 
     def forward(self, face: Tensor) -> Tensor:
@@ -69,11 +70,11 @@ class Decoder(nn.Module):
         # T: one level more, at the widest channel count.
         factors = (8, 8, 4, 2) if spec.arch.t else (8, 4, 2)
         activate = activation(spec.arch)
-        self.face = nn.Sequential(*_face_layers(inputs, [d * factor for factor in factors], activate))
+        self.face = Stack(*_face_layers(inputs, [d * factor for factor in factors], activate))
         self.face_out = SubPixelFace(2 * d) if spec.arch.d else conv(2 * d, 3, kernel=1)
         # D: the mask has no sub-pixel output, it climbs the last step by one more level.
         widths = [inputs, *(m * factor for factor in (*factors, 1)[: len(factors) + spec.arch.d])]
-        self.mask = nn.Sequential(*(Up(*pair, activate) for pair in pairwise(widths)))
+        self.mask = Stack(*(Up(*pair, activate) for pair in pairwise(widths)))
         self.mask_out = conv(widths[-1], 1, kernel=1)
 
     def forward(self, code: Tensor) -> tuple[Tensor, Tensor]:

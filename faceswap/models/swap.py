@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from faceswap.models.arch import ModelSpec
+from faceswap.models.blocks import Stack
 
 
 class Reconstruction(NamedTuple):
@@ -73,6 +74,12 @@ class SwapModel(nn.Module, ABC):
         codes = self.encode(src, dst, channels=channels)
         by_src, by_dst = self.decode(codes.src, codes.dst)
         return Reconstruction(*by_src, *by_dst)
+
+    def recompute(self, wanted: bool) -> None:
+        """Whether training computes activations twice to keep fewer of them; see Stack."""
+        for module in self.modules():
+            if isinstance(module, Stack):
+                module.recomputed = wanted
 
     def draw(self, _generator: torch.Generator, _count: int) -> dict[str, Tensor]:
         """What training draws at random for `count` faces of src, as arguments of `forward`; on the host."""

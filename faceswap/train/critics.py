@@ -37,7 +37,7 @@ class Critic:
         network = NETWORKS[name](*plan)
         initialise(network, torch.Generator().manual_seed(0))
         self.network = network.to(device).to(memory_format=memory_format)
-        self._trained = share.wrap(self.network)
+        self.trained = share.wrap(self.network)
         self._params = dict(self.network.named_parameters())
         self.use(optimizer)
         self.updates = 0
@@ -54,9 +54,8 @@ class Critic:
         return _cross_entropy(answers, real=True)
 
     def learn(self, real: Tensor, made: Tensor, weight: float = 1.0) -> Tensor:
-        """() its own loss for both kinds, (N, …) each; leaves gradients of `weight` times that behind."""
-        self.optimizer.zero_grad(set_to_none=True)
-        answers = self._ask(self._trained, torch.cat((real.detach(), made.detach())))
+        """() its own loss for both kinds, (N, …) each; adds `weight` times that to its gradients."""
+        answers = self._ask(self.trained, torch.cat((real.detach(), made.detach())))
         sizes = [len(real), len(made)]
         on_real, on_made = zip(*(torch.split(answer, sizes) for answer in answers), strict=True)
         loss = (_cross_entropy(on_real, real=True) + _cross_entropy(on_made, real=False)) / 2

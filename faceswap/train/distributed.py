@@ -11,7 +11,7 @@ decides; the others do what it says (`faceswap.train.following`).
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from typing import TypeVar
 
@@ -43,11 +43,15 @@ class Share:
         return slice(count * self.rank // self.world, count * (self.rank + 1) // self.world)
 
     def of(self, drawn: D) -> D:
-        """This process's rows of a dataclass or a mapping of tensors that hold a row for each face."""
+        """This process's rows of a dataclass or a mapping of tensors, a row for each face, or None."""
         if isinstance(drawn, dict):
             return {name: value[self.rows(len(value))] for name, value in drawn.items()}  # type: ignore[return-value]
         values = (getattr(drawn, field.name) for field in fields(drawn))  # type: ignore[arg-type]
-        return type(drawn)(*(value[self.rows(len(value))] for value in values))
+        return type(drawn)(*(value if value is None else value[self.rows(len(value))] for value in values))
+
+    def within(self, part: "Share") -> "Share":
+        """A part of this share, as a share of the whole."""
+        return Share(self.rank * part.world + part.rank, self.world * part.world)
 
     def check(self, batch_size: int) -> None:
         """Raise UserError where a batch cannot be divided evenly."""
@@ -124,6 +128,16 @@ class Share:
 
 
 ALONE = Share()
+
+
+@contextmanager
+def unshared(*networks: nn.Module) -> Iterator[None]:
+    """While entered gradients of wrapped networks stay this process's own; the next ones take them along."""
+    with ExitStack() as stack:
+        for network in networks:
+            if isinstance(network, DistributedDataParallel):
+                stack.enter_context(network.no_sync())
+        yield
 
 
 @contextmanager

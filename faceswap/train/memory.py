@@ -1,8 +1,88 @@
-"""Out of memory: how to tell, and what to change."""
+"""How much memory a training takes, how to tell that there was too little, and what to change then."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import psutil
 import torch
 
 from faceswap.errors import UserError
+from faceswap.io.files import gib
+from faceswap.models.flops import kept_bytes
+from faceswap.models.swap import SwapModel
+from faceswap.runtime import has_bf16
+from faceswap.train.economy import Economy
+
+# Weight, gradient and both moments of the optimiser; bf16 keeps a copy of the weights besides.
+_BYTES_A_WEIGHT = 4 * 4
+_BYTES_A_BF16_WEIGHT = 2
+# Float32 pictures of three channels that inputs, targets, augmentation and losses keep of a face.
+_PICTURES_A_FACE = 40
+# Convolutions need room to work in, and a part of the memory is never whole enough to be used.
+_HEADROOM = 1.15
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to compute an update. batch: faces of each side in it, all parts and processes together."""
+
+    batch: int
+    dtype: torch.dtype
+    economy: Economy
+
+    def __str__(self) -> str:
+        """What to type for it."""
+        parts = self.economy.parts
+        text = f"--batch-size {self.batch // parts}" + (f" --accumulate {parts}" if parts > 1 else "")
+        text += " --checkpointing" if self.economy.checkpointing else ""
+        return f"{text} --precision {'bf16' if self.dtype is torch.bfloat16 else 'float32'}"
+
+    def dearer(self, device: torch.device, world: int = 1) -> Iterator["Way"]:
+        """Ways that take less memory and more time, or change the training: what costs least comes first.
+
+        bf16 costs nothing where the device has it; parts leave a part of the device idle, the more so the
+        smaller they are; activations computed twice are a third more arithmetic; a smaller batch is another
+        training.
+        """
+        short = replace(self, dtype=torch.bfloat16) if has_bf16(device) else self
+        economy = short.economy
+        parts = [n for n in _powers(self.batch) if self.batch % (n * world) == 0 and n > economy.parts]
+        ways = [short, *(replace(short, economy=replace(economy, parts=n)) for n in parts)]
+        ways += [replace(way, economy=replace(way.economy, checkpointing=True)) for way in ways]
+        single = replace(economy, parts=1)
+        ways += [
+            replace(short, batch=n, economy=single) for n in reversed(_powers(self.batch)) if n % world == 0
+        ]
+        yield from (way for way in dict.fromkeys(ways) if way != self)
+
+
+def _powers(below: int) -> list[int]:
+    return [2**n for n in range(below.bit_length()) if 2**n < below] if below > 1 else []
+
+
+class Needs:
+    """What training a model takes, from the shapes of its layers. world: processes that share a batch."""
+
+    def __init__(self, model: SwapModel, world: int = 1) -> None:
+        self._world = world
+        self._weights = sum(parameter.numel() for parameter in model.parameters())
+        self._kept = {recomputed: kept_bytes(model, recomputed) for recomputed in (False, True)}
+        self._pictures = 2 * _PICTURES_A_FACE * 3 * 4 * model.spec.resolution**2
+
+    def of(self, way: Way) -> int:
+        """Bytes: weights and what goes with them, and what each face of a part of the batch keeps."""
+        half = way.dtype is torch.bfloat16
+        fixed = self._weights * (_BYTES_A_WEIGHT + (_BYTES_A_BF16_WEIGHT if half else 0))
+        kept = self._kept[way.economy.checkpointing] * (0.5 if half else 1)
+        faces = way.batch / (way.economy.parts * self._world)
+        return int(_HEADROOM * (fixed + faces * (kept + self._pictures)))
+
+
+def memory_bytes(device: torch.device) -> int:
+    """What is free for a training now."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return int(psutil.virtual_memory().available)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -15,13 +95,25 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(part in text for part in known)
 
 
-def out_of_memory(batch_size: int, dtype: torch.dtype, device: torch.device, saved: int) -> UserError:
+def out_of_memory(model: SwapModel, way: Way, device: torch.device, saved: int, world: int = 1) -> UserError:
     """What to type instead. saved: the iteration that is on the disk, 0 for none."""
-    ways = [f"--batch-size {batch_size // 2}"] if batch_size > 1 else []
-    ways += ["--precision bf16"] if dtype is torch.float32 and device.type == "cuda" else []
-    other = "a new model with a smaller --resolution or smaller dims, --model NAME"
+    needs = Needs(model, world)
+    had = needs.of(way)
+    lesser = [(other, needs.of(other)) for other in way.dearer(device, world)]
+    ways = [f"{other} (about {gib(need)})" for other, need in _each_lower(lesser, had)]
+    smaller = "start a new model with a smaller --resolution or smaller dims, --model NAME"
     return UserError(
-        f"{device} has no memory for batch size {batch_size} in {str(dtype).removeprefix('torch.')}",
+        f"{device} has not the memory for {way}, about {gib(had)}",
         f"nothing is lost: the model of iteration {saved} is saved" if saved else "nothing was trained yet",
-        f"type {' or '.join(ways) or other}; --plan shows what fits",
+        "\n  ".join(["type, what costs least first (--plan shows how long each takes):", *ways])
+        if ways
+        else smaller,
     )
+
+
+def _each_lower(ways: list[tuple[Way, int]], than: int) -> Iterator[tuple[Way, int]]:
+    """Those that need less than all before them: what costs more and saves nothing is no way out."""
+    for way, need in ways:
+        if need < 0.97 * than:
+            than = need
+            yield way, need

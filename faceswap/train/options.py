@@ -8,10 +8,9 @@ from faceswap.config import option
 from faceswap.errors import UserError
 from faceswap.models.arch import ModelSpec
 from faceswap.models.critics import check_patch
+from faceswap.train.colour import SampleTransfer
 
 OptimizerName: TypeAlias = Literal["adabelief", "rmsprop", "adamw"]
-# DFL's modes that look at the whole picture, of those in `faceswap.color.transfer`.
-SampleTransfer: TypeAlias = Literal["none", "rct", "lct", "mkl", "idt", "sot"]
 
 # What pretraining forces. DeepFaceLab leaves the generator's term of true face on while its critic rests
 # (§16.48) and keeps a colour transfer that has no reference set (§16.54): both are off here.

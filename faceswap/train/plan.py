@@ -4,29 +4,24 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import psutil
 import torch
 
 from faceswap.io.files import gib
 from faceswap.models.build import build
-from faceswap.models.flops import iteration_flops, kept_bytes
+from faceswap.models.flops import iteration_flops
 from faceswap.models.swap import SwapModel
 from faceswap.runtime import has_bf16
 from faceswap.train.batches import Batch
-from faceswap.train.memory import is_out_of_memory
+from faceswap.train.economy import PLAIN
+from faceswap.train.memory import Needs, Way, is_out_of_memory, memory_bytes
 from faceswap.train.options import StepOptions
 from faceswap.train.steps import TrainStep
 
 PROBE_S = 10.0
 HOURS_FOR = 100_000
 _BATCHES = (1, 2, 4, 8, 16, 32)
-# Weight, gradient and both moments of the optimiser; bf16 keeps a copy of the weights besides.
-_BYTES_A_WEIGHT = 4 * 4
-_BYTES_A_BF16_WEIGHT = 2
-# Float32 pictures of three channels that inputs, targets, augmentation and losses keep of a face.
-_PICTURES_A_FACE = 40
-# Convolutions need room to work in, and a part of the memory is never whole enough to be used.
-_HEADROOM = 1.15
+# A forward pass is a third of an iteration's arithmetic.
+_RECOMPUTING = 4 / 3
 _FITS = 0.9
 
 
@@ -37,16 +32,17 @@ class Speed:
     fixed_ms: float
     face_ms: float
 
-    def iteration_ms(self, batch: int) -> float:
-        return self.fixed_ms + batch * self.face_ms
+    def iteration_ms(self, way: Way, world: int = 1) -> float:
+        """At most so long: the optimiser's share, which is in `fixed_ms`, does not come with every part."""
+        face_ms = self.face_ms * (_RECOMPUTING if way.economy.checkpointing else 1)
+        return way.economy.parts * self.fixed_ms + way.batch / world * face_ms
 
 
 @dataclass(frozen=True)
 class Row:
-    """One way to train: batch size, arithmetic, and what it takes."""
+    """A way to train and what it takes."""
 
-    batch: int
-    dtype: torch.dtype
+    way: Way
     memory_bytes: int
     iteration_ms: float
     fits: bool
@@ -57,23 +53,33 @@ class Row:
         return self.iteration_ms * HOURS_FOR / 3_600_000
 
     def __str__(self) -> str:
-        name = str(self.dtype).removeprefix("torch.")
-        text = f"batch {self.batch:>3}  {name:<9} {gib(self.memory_bytes):>10}  {self.iteration_ms:8.0f} ms"
+        text = f"{self.way!s:<66} {gib(self.memory_bytes):>10}  {self.iteration_ms:8.0f} ms"
         return f"{text}  {self.hours:8.1f} h  {'fits' if self.fits else 'too large'}"
 
 
 def plan(
-    model: SwapModel, options: StepOptions, batch: int, device: torch.device, seconds: float = PROBE_S
+    model: SwapModel,
+    options: StepOptions,
+    batch: int,
+    device: torch.device,
+    seconds: float = PROBE_S,
+    world: int = 1,
 ) -> list[Row]:
-    """Every batch size, and `batch`, in every arithmetic that pays on `device`, from a probe of `seconds`."""
+    """Usual batch sizes, and all ways to compute `batch`, in every arithmetic that pays on `device`.
+
+    The speeds are from a probe of `seconds`. world: processes that share a batch; the memory is that of one.
+    """
     dtypes = [torch.bfloat16, torch.float32] if has_bf16(device) else [torch.float32]
-    room, kept = memory_bytes(device), kept_bytes(model)
+    room, needs = memory_bytes(device), Needs(model, world)
     rows = []
     for dtype in dtypes:
-        speed = probe(model, options, batch, device, dtype, seconds / len(dtypes))
-        for size in sorted({*_BATCHES, batch}):
-            needed = needed_bytes(model, kept, size, dtype)
-            rows.append(Row(size, dtype, needed, speed.iteration_ms(size), needed <= _FITS * room))
+        speed = probe(model, options, batch // world, device, dtype, seconds / len(dtypes))
+        sizes = sorted({*(world * size for size in _BATCHES), batch})
+        wanted = Way(batch, dtype, PLAIN)
+        others = [way for way in wanted.dearer(device, world) if (way.batch, way.dtype) == (batch, dtype)]
+        for way in (*(Way(size, dtype, PLAIN) for size in sizes), *others):
+            needed = needs.of(way)
+            rows.append(Row(way, needed, speed.iteration_ms(way, world), needed <= _FITS * room))
     return rows
 
 
@@ -84,35 +90,31 @@ def report(rows: Sequence[Row], model: SwapModel, batch: int, device: torch.devi
     yield f"{weights / 1e6:.1f} M weights; an iteration of batch {batch} is {flops / 1e9:.0f} GFLOP"
     yield f"{device} has {gib(memory_bytes(device))} free; predicted, with hours to {HOURS_FOR:,} iterations:"
     yield from map(str, rows)
-    yield propose(rows, batch)
+    yield from propose(rows, batch)
 
 
-def propose(rows: Sequence[Row], batch: int) -> str:
-    """The fastest arithmetic in which the wanted batch fits, or the largest batch that does."""
-    fitting = [row for row in rows if row.fits and row.batch <= batch]
-    if not fitting:
-        return "nothing fits: choose a smaller --resolution, --ae-dims, --encoder-dims or --decoder-dims"
-    largest = max(row.batch for row in fitting)
-    best = min((row for row in fitting if row.batch == largest), key=lambda row: row.iteration_ms)
-    precision = "bf16" if best.dtype is torch.bfloat16 else "float32"
-    why = "" if largest == batch else f"batch {batch} is too large; "
-    return f"{why}proposed: --batch-size {largest} --precision {precision}, {best.hours:.1f} h"
+def propose(rows: Sequence[Row], batch: int) -> Iterator[str]:
+    """The fastest way in which the wanted batch fits, then the others that take less memory.
 
-
-def needed_bytes(model: SwapModel, kept: int, batch: int, dtype: torch.dtype) -> int:
-    """Memory of a training: weights and what goes with them, and what each face of the batch keeps."""
-    weights = sum(parameter.numel() for parameter in model.parameters())
-    half = dtype is torch.bfloat16
-    fixed = weights * (_BYTES_A_WEIGHT + (_BYTES_A_BF16_WEIGHT if half else 0))
-    pictures = 2 * _PICTURES_A_FACE * 3 * 4 * model.spec.resolution**2
-    return int(_HEADROOM * (fixed + batch * (kept * (0.5 if half else 1) + pictures)))
-
-
-def memory_bytes(device: torch.device) -> int:
-    """What is free for a training now."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    return int(psutil.virtual_memory().available)
+    Where it fits in none: the largest batch that does.
+    """
+    fitting = sorted((row for row in rows if row.fits), key=lambda row: row.iteration_ms)
+    same = [row for row in fitting if row.way.batch == batch]
+    smaller = [row for row in fitting if row.way.batch < batch]
+    if not fitting or not (same or smaller):
+        yield "nothing fits: choose a smaller --resolution, --ae-dims, --encoder-dims or --decoder-dims"
+        return
+    if not same:
+        largest = max(row.way.batch for row in smaller)
+        same = [next(row for row in smaller if row.way.batch == largest)]
+        yield f"batch {batch} is too large in every way; another training, but one that fits:"
+    best, *others = same
+    yield f"proposed: {best.way}, {gib(best.memory_bytes)}, {best.hours:.1f} h"
+    least = best.memory_bytes
+    for row in others:
+        if row.memory_bytes < least:
+            least = row.memory_bytes
+            yield f"with less memory: {row.way}, {gib(row.memory_bytes)}, {row.hours:.1f} h"
 
 
 def probe(

@@ -3,7 +3,7 @@
 import shutil
 
 from faceswap.io import checkpoint
-from faceswap.io.lock import FolderLock
+from faceswap.io.lock import model_lock
 from faceswap.train.reset import redraw
 from faceswap.train.run import Run
 
@@ -33,7 +33,7 @@ def leave(run: Run, write: bool = True) -> str:
 
 
 def _start_over(run: Run) -> None:
-    with FolderLock(run.folder, ("another process still trains this model", "stop that one first")):
+    with model_lock(run.folder):
         # Older ones go first: a save keeps the newest two, and 0 is not the newest yet.
         newest, *older = checkpoint.saved(run.folder)
         for path in older:

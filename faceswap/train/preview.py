@@ -22,7 +22,8 @@ class PreviewFaces:
     """Unwarped faces and what the model makes of them, one row a face; images and masks in [0, 1].
 
     Faces are (N, R, R, 3), masks (N, R, R, 1). swap_mask is the mask that both the swap and dst's own
-    reconstruction agree on (dfl-facts §8.6). morphs: the faces at each of MORPHS, or none.
+    reconstruction agree on (dfl-facts §8.6); src_mask and dst_mask are those that are trained with,
+    dst_dst_mask is what the model makes of the latter. morphs: the faces at each of MORPHS, or none.
     """
 
     src: Image
@@ -31,6 +32,9 @@ class PreviewFaces:
     dst_dst: Image
     swap: Image
     swap_mask: Image
+    src_mask: Image
+    dst_mask: Image
+    dst_dst_mask: Image
     morphs: tuple[Image, ...] = ()
 
     @property
@@ -44,16 +48,33 @@ class PreviewFaces:
         in_place = self.swap * self.swap_mask + self.dst * (1 - self.swap_mask)
         return (self.src, self.src_src, self.dst, self.dst_dst, *self.morphs, self.swap, in_place)
 
+    def masked_columns(self) -> tuple[Image, ...]:
+        """The same inside their masks, as DFL shows them: src's reconstruction is whole."""
+        src, src_src, dst, dst_dst, *swaps, in_place = self.columns()
+        within = (swap * self.swap_mask for swap in swaps)
+        return (
+            src * self.src_mask,
+            src_src,
+            dst * self.dst_mask,
+            dst_dst * self.dst_dst_mask,
+            *within,
+            in_place,
+        )
 
-def contact_sheet(faces: PreviewFaces, title: str) -> Frame:
-    """(H, W, 3) uint8: `title`, the names of the columns, and a row a face, never below 160 px a cell."""
+
+def contact_sheet(faces: PreviewFaces, title: str, masked: bool = False) -> Frame:
+    """(H, W, 3) uint8: `title`, the names of the columns, and a row a face, never below 160 px a cell.
+
+    masked: the faces inside their masks.
+    """
     resolution = faces.src.shape[1]
     cell = resolution * max(1, -(-160 // resolution))
     pitch = cell + _GAP_PX
     top = 2 * _HEADER_PX
     sheet = np.full((top + pitch * len(faces.src), pitch * len(faces.names) - _GAP_PX, 3), _PAPER, np.uint8)
     _write(sheet, title, (_GAP_PX, _HEADER_PX - 8))
-    for column, (name, pictures) in enumerate(zip(faces.names, faces.columns(), strict=True)):
+    columns = faces.masked_columns() if masked else faces.columns()
+    for column, (name, pictures) in enumerate(zip(faces.names, columns, strict=True)):
         left = column * pitch
         _write(sheet, name, (left + _GAP_PX, top - 8))
         for row, picture in enumerate(pictures):

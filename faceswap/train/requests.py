@@ -30,3 +30,8 @@ def take(run: Path) -> set[Request]:
             continue
         taken.add(request)
     return taken
+
+
+def pending(run: Path) -> set[Request]:
+    """What was asked for and not taken yet."""
+    return {request for request in get_args(Request) if (run / _FOLDER / request).exists()}

@@ -1,6 +1,7 @@
 """One update of the model from one batch: augment, reconstruct, compare, step."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import numpy as np
@@ -10,18 +11,17 @@ from torch import Tensor
 
 from faceswap.models.build import fast_layout
 from faceswap.models.swap import Reconstruction, Swap, SwapModel
-from faceswap.train.augment import Augmented, augment, draw_augment
 from faceswap.train.batches import Batch
-from faceswap.train.colour import draw_hsv, shift_hsv
 from faceswap.train.critics import NETWORKS, Critics
-from faceswap.train.distributed import ALONE, Share
+from faceswap.train.distributed import ALONE, Share, unshared
+from faceswap.train.economy import PLAIN, Economy
+from faceswap.train.inputs import Inputs, mix, to_device
 from faceswap.train.networks import Networks, Pass
 from faceswap.train.objective import Objective
 from faceswap.train.optim import Optimizer, cosine_factor, load_by_name, make_optimizer, state_by_name
 from faceswap.train.options import StepOptions
 from faceswap.train.preview import MORPHS, PreviewFaces
 from faceswap.train.regimes import REGIMES
-from faceswap.train.styles import blur_out
 from faceswap.types import Image, Side
 
 __all__ = ["Losses", "StepOptions", "TrainStep"]
@@ -42,8 +42,8 @@ class Losses(NamedTuple):
 # AdaBelief has no bias correction: its first steps are several times the learning rate (dfl-facts §16.44),
 # which throws a new model far off at any rate worth having. So the rate grows from 0 over this many updates.
 WARM_UP_ITERATIONS = 100
-# The numbers that keep apart what is drawn at one iteration; the sides are 0 and 1.
-_MODEL, _DROPOUT = 2, 3
+# The number that keeps apart what is drawn at one iteration; those of `inputs` are smaller.
+_DROPOUT = 3
 
 
 class TrainStep:
@@ -54,6 +54,7 @@ class TrainStep:
     channels_last: memory format of weights and activations, None for the faster one; with float32 and
     without it this is the plain eager baseline that the benchmark compares with.
     share: which rows of a batch this process has; the gradient is that of the mean over all of them.
+    economy: how its arithmetic is done; equal batches give equal updates, but for rounding.
     """
 
     options: StepOptions
@@ -67,15 +68,18 @@ class TrainStep:
         dtype: torch.dtype = torch.float32,
         channels_last: bool | None = None,
         share: Share = ALONE,
+        economy: Economy = PLAIN,
     ) -> None:
         self.regime = REGIMES[model.spec.arch.family]
-        self.device, self.dtype, self.share = device, dtype, share
+        self.device, self.dtype, self.share, self.economy = device, dtype, share, economy
         if channels_last is None:
             self.memory_format = fast_layout(device, dtype)
         else:
             self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.model = model.to(device).to(memory_format=self.memory_format)
-        self.network = share.wrap(Networks(self.model))
+        self.model.recompute(economy.checkpointing)
+        self.network = share.wrap(Networks(self.model, economy.compiled))
+        self._inputs = Inputs(self.model, self.regime, device, self.memory_format)
         self._params = dict(self.model.named_parameters())
         self._dropout = torch.Generator(device)
         self.critics = Critics(model.spec, device, dtype, self.memory_format, share)
@@ -102,56 +106,66 @@ class TrainStep:
 
     def __call__(self, batch: Batch, seed: int, iteration: int) -> Losses:
         """Update the model once. What is drawn at random follows from `seed` and `iteration` alone."""
-        faces = {side: self._augment(batch, side, seed, iteration) for side in Side}
-        with self._autocast():
-            drawn = self._draw(len(batch.src), seed, iteration)
-            made: Pass = self.network(
-                faces[Side.SRC].warped,
-                faces[Side.DST].warped,
-                swap=self.options.bg_style_power > 0,
-                stopped=self.options.face_style_power > 0,
-                **drawn,
-            )
-        objective = Objective(self.options, self.regime, self.critics, made, faces)
-        # The gradient of the batch's sum in DeepFaceLab (dfl-facts §16.41), of its mean here.
-        weight = len(batch.src) * self.share.world if self.options.dfl_exact else 1
-        self._step_model(objective.total() * weight, seed, iteration)
-        losses = {str(side): loss for side, loss in objective.sides.items()} | objective.extra
-        losses |= self._step_critics(made, objective, weight, seed, iteration)
+        for optimizer in (self.optimizer, *(critic.optimizer for critic in self.critics.values())):
+            optimizer.zero_grad(set_to_none=True)
+        parts = self.economy.parts
+        losses: dict[str, Tensor] = {}
+        for number in range(parts):
+            for name, loss in self._learn(batch, Share(number, parts), seed, iteration).items():
+                losses[name] = losses.get(name, 0) + loss / parts
+        self._step_model(seed, iteration)
+        self._step_critics(seed, iteration)
         # The only place where the host waits for the device.
-        values = self.share.mean(torch.stack([loss.detach() for loss in losses.values()])).tolist()
+        values = self.share.mean(torch.stack(list(losses.values()))).tolist()
         src, dst, *extra = values
         return Losses(src, dst, dict(zip(list(losses)[2:], extra, strict=True)))
 
-    def _step_model(self, loss: Tensor, seed: int, iteration: int) -> None:
+    def _learn(self, batch: Batch, part: Share, seed: int, iteration: int) -> dict[str, Tensor]:
+        """Add what a part of the batch has to say to all gradients; returns its losses, those of sides first.
+
+        The critics learn from what the model makes before its update.
+        """
+        # The gradient of the batch's sum in DeepFaceLab (dfl-facts §16.41), of its mean here.
+        weight = (len(batch.src) * self.share.world if self.options.dfl_exact else 1) / part.world
+        batch, share = part.of(batch), self.share.within(part)
+        faces = {side: self._inputs.faces(batch, side, self.options, share, seed, iteration) for side in Side}
+        drawn = self._inputs.drawn(len(batch.src), share, seed, iteration)
+        # Processes exchange their gradients when the last part is added.
+        last = part.rank == part.world - 1
+        with nullcontext() if last else unshared(self.network, *(c.trained for c in self.critics.values())):
+            with self._autocast():
+                made: Pass = self.network(
+                    faces[Side.SRC].warped,
+                    faces[Side.DST].warped,
+                    swap=self.options.bg_style_power > 0,
+                    stopped=self.options.face_style_power > 0,
+                    **drawn,
+                )
+            objective = Objective(self.options, self.regime, self.critics, made, faces)
+            torch.autograd.backward(objective.total() * weight)
+            losses = {str(side): loss for side, loss in objective.sides.items()} | objective.extra
+            for name, critic in self.critics.items():
+                if name == "gan":
+                    loss = critic.learn(objective.real(), objective.judged(), weight)
+                else:
+                    # Dst's codes are the model: src's shall not be told from them.
+                    loss = critic.learn(made.codes.dst, made.codes.src, weight)
+                losses[f"{name}_critic"] = loss
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    def _step_model(self, seed: int, iteration: int) -> None:
         """All parts learn, always; DeepFaceLab rests LIAE's AB without warp (dfl-facts §16.45)."""
-        self.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
         if self.options.dfl_exact and not self.options.random_warp:
             for name, param in self._params.items():
                 if name.startswith("inter_AB."):
                     param.grad = None
-        self._step(self.optimizer, list(self._params.values()), iteration, _mix(seed, iteration, _DROPOUT))
+        self._step(self.optimizer, list(self._params.values()), iteration, mix(seed, iteration, _DROPOUT))
 
-    def _step_critics(
-        self, made: Pass, objective: Objective, weight: int, seed: int, iteration: int
-    ) -> dict[str, Tensor]:
-        """Let the critics learn from what the model made before its update; returns their losses."""
-        losses = {}
+    def _step_critics(self, seed: int, iteration: int) -> None:
         for name, critic in self.critics.items():
-            if name == "gan":
-                loss = critic.learn(objective.real(), objective.judged(), weight)
-            else:
-                # Dst's codes are the model: src's shall not be told from them.
-                loss = critic.learn(made.codes.dst, made.codes.src, weight)
-            losses[f"{name}_critic"] = loss
-            params, draw = (
-                list(critic.network.parameters()),
-                _mix(seed, iteration, _DROPOUT + 1 + list(NETWORKS).index(name)),
-            )
-            self._step(critic.optimizer, params, iteration, draw, critic.updates)
+            draw = mix(seed, iteration, _DROPOUT + 1 + list(NETWORKS).index(name))
+            self._step(critic.optimizer, list(critic.network.parameters()), iteration, draw, critic.updates)
             critic.updates += 1
-        return losses
 
     def _step(
         self,
@@ -178,7 +192,8 @@ class TrainStep:
     def preview(self, src: NDArray[np.uint8], dst: NDArray[np.uint8]) -> PreviewFaces:
         """What the model makes of unwarped faces, (N, R, R, 4) uint8; as many as both sides have."""
         rows = min(len(src), len(dst))
-        src_faces, dst_faces = (self._to_device(torch.from_numpy(faces[:rows])) for faces in (src, dst))
+        both = (torch.from_numpy(faces[:rows]) for faces in (src, dst))
+        src_faces, dst_faces = (to_device(faces, self.device) for faces in both)
         with self._autocast():
             made: Reconstruction = self.model(src_faces[:, :3], dst_faces[:, :3])
             swap: Swap = self.model.swap(dst_faces[:, :3])
@@ -190,6 +205,9 @@ class TrainStep:
             dst_dst=_to_images(made.dst_dst),
             swap=_to_images(swap.face),
             swap_mask=_to_images(swap.mask_prd * swap.mask_dst),
+            src_mask=_to_images(src_faces[:, 3:]),
+            dst_mask=_to_images(dst_faces[:, 3:]),
+            dst_dst_mask=_to_images(made.dst_mask),
             morphs=tuple(_to_images(one.face) for one in between),
         )
 
@@ -217,43 +235,8 @@ class TrainStep:
             notes.append(f"the optimiser is {self._kind} now and starts without memory")
         return (*notes, *self.critics.load(parts.get("critics", {})))
 
-    def _augment(self, batch: Batch, side: Side, seed: int, iteration: int) -> Augmented:
-        options, is_src = self.options, side is Side.SRC
-        pixels = batch.src if is_src else batch.dst
-        eyes_mouth = batch.src_eyes_mouth if is_src else batch.dst_eyes_mouth
-        generator = torch.Generator().manual_seed(_mix(seed, iteration, list(Side).index(side)))
-        warp = options.random_warp and self.regime.warps(iteration)
-        flip = options.random_src_flip if is_src else options.random_dst_flip
-        count = len(pixels) * self.share.world
-        params = self.share.of(draw_augment(generator, count, flip, warp, self.regime.ranges))
-        faces = self._to_device(pixels)
-        where = None if eyes_mouth is None else self._to_device(eyes_mouth[..., None])
-        made = augment(faces[:, :3], faces[:, 3:], params, where)
-        warped, target = made.warped, made.target
-        if is_src and options.random_hsv_power:
-            shifts = draw_hsv(generator, count, options.random_hsv_power)
-            warped = shift_hsv(warped, shifts[self.share.rows(count)])
-        if options.blur_out_mask:
-            target = blur_out(target, made.mask)
-        return made._replace(warped=warped.contiguous(memory_format=self.memory_format), target=target)
-
-    def _draw(self, count: int, seed: int, iteration: int) -> dict[str, Tensor]:
-        """What the model has drawn at random for `count` faces of src."""
-        generator = torch.Generator().manual_seed(_mix(seed, iteration, _MODEL))
-        drawn = self.share.of(self.model.draw(generator, count * self.share.world))
-        return {name: value.to(self.device, non_blocking=True) for name, value in drawn.items()}
-
-    def _to_device(self, pixels: Tensor) -> Tensor:
-        """(B, H, W, C) uint8 on the host -> (B, C, H, W) float32 in [0, 1] on the device."""
-        return pixels.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float().div_(255)
-
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not torch.float32)
-
-
-def _mix(*numbers: int) -> int:
-    """A 64-bit seed that differs for every combination of `numbers`."""
-    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
 
 
 def _to_images(pictures: Tensor) -> Image:

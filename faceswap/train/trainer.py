@@ -7,7 +7,8 @@ from contextlib import ExitStack, closing
 from statistics import median
 
 from faceswap.console import progress_bar
-from faceswap.io.lock import FolderLock
+from faceswap.errors import UserError
+from faceswap.io.lock import model_lock
 from faceswap.stopping import StopRequest
 from faceswap.train import requests, reset
 from faceswap.train.batches import Batches
@@ -17,7 +18,7 @@ from faceswap.train.feed import Feed
 from faceswap.train.history import History
 from faceswap.train.journal import Journal
 from faceswap.train.keeper import Keeper
-from faceswap.train.memory import is_out_of_memory, out_of_memory
+from faceswap.train.memory import Way, is_out_of_memory, out_of_memory
 from faceswap.train.orders import Director, Orders, Schedule
 from faceswap.train.quality import Judge, Track
 from faceswap.train.recipe import is_flat
@@ -70,9 +71,8 @@ class Trainer:
         comes again and again, the memory does not suffice, or another process trains the same run.
         """
         run = self.run
-        refusal = (f"the model {run.folder.name} is being trained by another process", "stop that one first")
         with ExitStack() as stack:
-            stack.enter_context(FolderLock(run.folder, refusal))
+            stack.enter_context(model_lock(run.folder))
             stop = stack.enter_context(StopRequest())
             self._history = stack.enter_context(History(run.folder / "history.jsonl", run.iteration))
             self._feed = stack.enter_context(closing(Feed(self.batches)))
@@ -135,8 +135,7 @@ class Trainer:
             if not is_out_of_memory(error):
                 raise
             self._keeper.save(0, last=True)
-            saved = self._keeper.saved_iteration
-            raise out_of_memory(self.batches.batch_size, self.step.dtype, self.step.device, saved) from None
+            raise self._out_of_memory() from None
         run.samples += self.batches.batch_size
         self._losses.see(losses.src, losses.dst)
         seconds, waited = time.monotonic() - begun, got - begun
@@ -152,13 +151,18 @@ class Trainer:
             self._board.speed(run.iteration, seconds, 2 * self.batches.batch_size, waited / seconds)
         return losses
 
+    def _out_of_memory(self) -> UserError:
+        step, saved = self.step, self._keeper.saved_iteration
+        way = Way(self.batches.batch_size, step.dtype, step.economy)
+        return out_of_memory(step.model, way, step.device, saved, step.share.world)
+
     def _report(self, losses: Losses) -> str:
         # A median, because the first iteration and a busy moment say nothing about the rest.
         typical = median(self._durations_s)
         waited = sum(self._waits_s) / sum(self._durations_s)
         text = f"src {losses.src:.4f} dst {losses.dst:.4f}"
         text += f", {1000 * typical:.0f} ms/iteration, {2 * self.batches.batch_size / typical:.1f} samples/s"
-        text += f", {waited:.0%} waiting for data" if waited >= 0.01 else ""
+        text += f", {waited:.0%} waiting for data"
         if self.schedule.minutes is None:
             return text
         left = max(0.0, 60 * self.schedule.minutes - (time.monotonic() - self._started))

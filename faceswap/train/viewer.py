@@ -17,9 +17,9 @@ from faceswap.train.quality import Figures
 from faceswap.train.run import Run
 from faceswap.train.samples import SampleStore
 from faceswap.train.steps import TrainStep
+from faceswap.train.watch.folder import MASKED, PREVIEW, TIMELAPSE, timelapse_picture
 
 PREVIEW_ROWS = 4
-TIMELAPSE = "previews"
 
 
 class Viewer:
@@ -45,17 +45,18 @@ class Viewer:
     def show(
         self, faces: PreviewFaces, history: History, figures: list[Figures], schedule_timelapse: int
     ) -> None:
-        """Write preview.png, loss.png, quality.png and the timelapse; a full disk costs only the pictures."""
+        """Write previews, loss.png, quality.png and the timelapse; a full disk costs only the pictures."""
         run = self._run
         title = f"{run.folder.name}  {run.model.spec.arch}  iteration {run.iteration}"
         sheet = contact_sheet(faces, title)
         try:
-            write_image(run.folder / "preview.png", sheet)
+            write_image(run.folder / PREVIEW, sheet)
+            write_image(run.folder / MASKED, contact_sheet(faces, title, masked=True))
             write_image(run.folder / "loss.png", loss_plot(history.src, history.dst, run.iteration))
             if figures:
                 write_image(run.folder / "quality.png", quality_plot(figures))
             if schedule_timelapse:
-                write_image(run.folder / TIMELAPSE / f"{run.iteration:07d}.jpg", sheet, quality=85)
+                write_image(timelapse_picture(run.folder, run.iteration), sheet, quality=85)
                 thin_out(run.folder / TIMELAPSE, schedule_timelapse)
         except OSError as error:
             self._journal.warn(f"no preview could be written: {error}")

@@ -4,6 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
+
+from faceswap.benchmark.training import measure
+from faceswap.models.arch import Arch, ModelSpec
 
 
 @pytest.mark.slow
@@ -16,3 +20,11 @@ def test_every_case_of_merging_is_measured(case: str, row: str, tmp_path: Path, 
         "benchmark", "--only", case, "--seconds", 0.1, "--device", "cpu", "--output", output, check=True
     )
     assert row in json.loads(output.read_text())["figures"][case]
+
+
+def test_a_training_is_measured_in_all_that_the_table_shows() -> None:
+    spec = ModelSpec(Arch.parse("DF-UD"), 64, ae_dims=32, encoder_dims=16, decoder_dims=16, mask_dims=16)
+    figures = measure(spec, torch.device("cpu"), torch.float32, seconds=0.1, peak=1e12)
+    assert figures["ms_per_iteration"] > 0 and "iB" in figures["peak_memory"]
+    assert 0 < figures["everything_else"] < 1 and 0 <= figures["waiting_for_data"] < 1
+    assert figures["share_of_peak_in_convolutions"] >= figures["share_of_peak"] > 0

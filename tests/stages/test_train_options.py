@@ -52,6 +52,18 @@ def test_everything_at_once_trains_is_reported_and_is_remembered(workspace: Path
     assert int(parts["critics"]["gan/updates"]) == 3 and "true_face/updates" in parts["critics"]
 
 
+def test_how_a_batch_is_computed_is_remembered_and_parts_make_it_larger(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(workspace, *TINY, "--accumulate", "2", "--checkpointing", "--iterations", "1")
+    train(workspace, "--iterations", "2", "--device", "cpu")
+    assert capsys.readouterr().out.count("batch size 4") == 2
+    assert checkpoint.load(workspace / "model" / "new").state["samples"] == 8
+    train(workspace, "--accumulate", "1", "--batch-size", "4", "--iterations", "3", "--device", "cpu")
+    assert "not exactly" not in capsys.readouterr().out, "the same batch in another way"
+    assert all(entry["wait_ms"] >= 0 for entry in history(workspace))
+
+
 def test_another_patch_size_on_a_continued_model_says_that_the_critic_is_new(
     workspace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

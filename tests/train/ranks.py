@@ -10,6 +10,7 @@ import signal
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from faceswap.models.arch import Arch, ModelSpec
 from faceswap.models.build import build
 from faceswap.train.batches import Batches
 from faceswap.train.distributed import Share, joined
+from faceswap.train.economy import Economy
 from faceswap.train.feed import Feed
 from faceswap.train.following import SharedStep, follow
 from faceswap.train.run import Run
@@ -29,6 +31,8 @@ from faceswap.types import FaceType
 
 # Among them all that a loss may ask for: critics of faces and codes, the swap and its style.
 OPTIONS = {"DF-UD": {"gan_power": 0.1, "true_face_power": 0.01, "face_style_power": 1, "bg_style_power": 1}}
+# Several processes compute their share in so many parts.
+PARTS = {"DF-UD": 2}
 ITERATIONS, BATCH, REDRAWN, CALMER = 20, 4, 12, 16
 # Rounding grows with every AdaBelief step, and with its size: at 1e-3 it is 1e-3 after 20.
 RATE = 1e-4
@@ -47,12 +51,12 @@ def store(count: int) -> SampleStore:
 def train(arch: str, share: Share, dying: bool = False) -> list[tuple[float, float]]:
     """The losses; at REDRAWN a layer is changed and at CALMER options change, which only the leader knows."""
     torch.set_num_threads(1)
-    own = {"inter_dims": 32, "morph_factor": 0.5} if arch == "AMP" else {}
+    own: dict[str, Any] = {"inter_dims": 32, "morph_factor": 0.5} if arch == "AMP" else {}
     spec = ModelSpec(Arch.parse(arch), 64, 32, 16, 16, 16, **own)
     run = Run(Path(), build(spec), FaceType.WHOLE, seed=3)
-    step = SharedStep(
-        run.model, StepOptions(learning_rate=RATE, **OPTIONS.get(arch, {})), torch.device("cpu"), share=share
-    )
+    options = StepOptions(learning_rate=RATE, **OPTIONS.get(arch, {}))
+    economy = Economy(parts=PARTS.get(arch, 1) if share.world > 1 else 1)
+    step = SharedStep(run.model, options, torch.device("cpu"), share=share, economy=economy)
     batches = Batches(store(7), store(5), BATCH, run.seed, share=share)
     losses: list[tuple[float, float]] = []
     if share.is_first:

@@ -71,7 +71,7 @@ def faces(contrast: float) -> PreviewFaces:
     wanted = np.random.default_rng(3).random((4, 32, 32, 3)).astype(np.float32)
     made = (0.5 + contrast * (wanted - 0.5)).astype(np.float32)
     mask = np.ones((4, 32, 32, 1), np.float32)
-    return PreviewFaces(wanted, wanted, wanted, wanted, made, mask)
+    return PreviewFaces(wanted, wanted, wanted, wanted, made, mask, mask, mask, mask)
 
 
 def test_contrast_is_that_of_the_made_face_against_the_wanted() -> None:

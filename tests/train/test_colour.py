@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from faceswap.train.colour import draw_hsv, recolour, shift_hsv
-from faceswap.train.options import SampleTransfer
+from faceswap.train.colour import SampleTransfer, draw_hsv, recolour, shift_hsv
 
 
 def picture(count: int = 2) -> torch.Tensor:

@@ -100,7 +100,7 @@ def test_out_of_memory_saves_and_says_what_to_type(tmp_path: Path, small: Simple
             return super().__call__(batch, seed, iteration)
 
     training.step.__class__ = Hungry
-    with pytest.raises(UserError, match="--batch-size 1;") as caught:
+    with pytest.raises(UserError, match="--batch-size 1 ") as caught:
         training.train()
     assert "the model of iteration 2 is saved" in str(caught.value) and "--plan" in str(caught.value)
     assert checkpoint.load(tmp_path).iteration == 2

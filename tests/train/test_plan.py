@@ -1,19 +1,27 @@
 """What a plan predicts is near what a training then takes."""
 
+import re
+from typing import Any
+
 import pytest
 import torch
 
 from faceswap.models.arch import Arch, ModelSpec
 from faceswap.models.build import build
+from faceswap.models.df import DF
 from faceswap.models.flops import kept_bytes
+from faceswap.models.swap import SwapModel
+from faceswap.runtime import has_bf16
+from faceswap.train.economy import Economy
+from faceswap.train.memory import Needs, Way, out_of_memory
 from faceswap.train.options import StepOptions
-from faceswap.train.plan import Row, Speed, needed_bytes, plan, probe, propose, report
+from faceswap.train.plan import Row, Speed, plan, probe, propose, report
 
 CPU = torch.device("cpu")
 BF16, FLOAT32 = torch.bfloat16, torch.float32
 
 
-def model(arch: str = "DF-UD") -> torch.nn.Module:
+def model(arch: str = "DF-UD") -> SwapModel:
     return build(ModelSpec(Arch.parse(arch), 64, ae_dims=32, encoder_dims=16, decoder_dims=16, mask_dims=16))
 
 
@@ -34,31 +42,69 @@ def test_what_the_layers_keep_is_counted_without_computing(arch: str) -> None:
     assert kept_bytes(network) == pytest.approx(really, rel=0.02) and outputs is not None
 
 
-def test_memory_grows_with_the_batch_and_bf16_takes_less_of_a_large_one() -> None:
+def way(batch: int, dtype: torch.dtype = FLOAT32, **economy: Any) -> Way:
+    return Way(batch, dtype, Economy(**economy))
+
+
+def test_memory_grows_with_the_batch_and_every_economy_takes_less_of_a_large_one() -> None:
     network = model()
-    kept = kept_bytes(network)
-    needs = [needed_bytes(network, kept, batch, FLOAT32) for batch in (1, 2, 3)]
-    assert needs[2] - needs[1] == pytest.approx(needs[1] - needs[0], abs=2)
-    assert needed_bytes(network, kept, 64, BF16) < needed_bytes(network, kept, 64, FLOAT32)
+    needs = Needs(network)
+    alone = [needs.of(way(batch)) for batch in (1, 2, 3)]
+    assert alone[2] - alone[1] == pytest.approx(alone[1] - alone[0], abs=2)
     weights = sum(parameter.numel() for parameter in network.parameters())
-    assert needs[0] > 16 * weights, "weights, gradients and two moments in float32"
+    assert alone[0] > 16 * weights, "weights, gradients and two moments in float32"
+    plain = needs.of(way(64))
+    assert needs.of(way(64, BF16)) < plain and needs.of(way(64, checkpointing=True)) < plain
+    assert needs.of(way(64, parts=4)) == needs.of(way(16)) == Needs(network, world=4).of(way(64))
 
 
-def row(batch: int, dtype: torch.dtype, ms: float, fits: bool) -> Row:
-    return Row(batch, dtype, 2**30, ms, fits)
+def test_ways_out_are_in_the_order_of_their_cost_and_can_be_divided() -> None:
+    ways = list(way(8).dearer(CPU, world=2))
+    first = ways[0] if has_bf16(CPU) else None
+    assert first in (None, way(8, BF16)), "the arithmetic that costs nothing"
+    same = [other for other in ways if other.batch == 8]
+    assert ways[: len(same)] == same, "a smaller batch is another training"
+    assert {other.economy.parts for other in same} == {1, 2, 4}, "8 faces, two processes: no eighth part"
+    assert [other.batch for other in ways[len(same) :]] == [4, 2]
+    assert way(1).dearer(CPU) and str(way(8, BF16, parts=4, checkpointing=True)) == (
+        "--batch-size 2 --accumulate 4 --checkpointing --precision bf16"
+    )
 
 
-def test_the_fastest_way_that_fits_is_proposed_and_else_a_smaller_batch() -> None:
-    rows = [row(4, BF16, 50, True), row(8, BF16, 90, True), row(8, FLOAT32, 200, True)]
-    assert propose(rows, 8).startswith("proposed: --batch-size 8 --precision bf16, 2.5 h")
-    rows = [row(4, BF16, 50, True), row(8, BF16, 90, False), row(16, BF16, 10, True)]
-    assert propose(rows, 8).startswith("batch 8 is too large; proposed: --batch-size 4 --precision bf16")
-    assert "smaller --resolution" in propose([row(1, BF16, 50, False)], 1)
+def test_out_of_memory_names_ways_with_what_they_take_each_less_than_the_one_before() -> None:
+    with torch.device("meta"):
+        network = DF(ModelSpec(Arch.parse("DF-UD"), 320))
+    error = out_of_memory(network, way(4), CPU, saved=0)
+    assert "nothing was trained yet" in str(error) and "--checkpointing" in error.hint
+    figures = [float(text) for text in re.findall(r"about ([\d.]+) GiB", error.hint)]
+    assert len(figures) >= 3 and figures == sorted(figures, reverse=True)
+    assert "smaller --resolution" in out_of_memory(model(), way(1, BF16, checkpointing=True), CPU, 3).hint
+
+
+def row(one: Way, ms: float, fits: bool, gib: int = 1) -> Row:
+    return Row(one, gib * 2**30, ms, fits)
+
+
+def test_the_fastest_way_that_fits_is_proposed_then_leaner_ones_and_else_a_smaller_batch() -> None:
+    lean = row(way(8, BF16, checkpointing=True), 120, True)
+    rows = [row(way(8, FLOAT32), 200, True, 3), lean, row(way(8, BF16), 90, True, 2)]
+    assert list(propose(rows, 8)) == [
+        "proposed: --batch-size 8 --precision bf16, 2.0 GiB, 2.5 h",
+        "with less memory: --batch-size 8 --checkpointing --precision bf16, 1.0 GiB, 3.3 h",
+    ]
+    rows = [row(way(4, BF16), 50, True), row(way(8, BF16), 90, False), row(way(16, BF16), 10, True)]
+    first, then = propose(rows, 8)
+    assert "batch 8 is too large" in first and then.startswith("proposed: --batch-size 4 --precision bf16")
+    (nothing,) = propose([row(way(1), 50, False)], 1)
+    assert "smaller --resolution" in nothing
 
 
 def test_hours_are_those_of_a_hundred_thousand_iterations() -> None:
-    assert row(1, BF16, 36, True).hours == 1.0
-    assert Speed(10, 5).iteration_ms(4) == 30
+    assert row(way(1), 36, True).hours == 1.0
+    speed = Speed(10, 6)
+    assert speed.iteration_ms(way(4)) == 34 and speed.iteration_ms(way(4), world=2) == 22
+    assert speed.iteration_ms(way(4, checkpointing=True)) == 42, "a third more arithmetic"
+    assert speed.iteration_ms(way(4, parts=2)) == 44
 
 
 def test_a_probe_leaves_the_model_and_its_batch_costs_more_than_one_face() -> None:
@@ -72,6 +118,7 @@ def test_a_probe_leaves_the_model_and_its_batch_costs_more_than_one_face() -> No
 def test_a_plan_has_the_wanted_batch_and_ends_with_a_proposal() -> None:
     network = model()
     rows = plan(network, StepOptions(), 3, CPU, seconds=1)
-    assert {row.batch for row in rows} == {1, 2, 3, 4, 8, 16, 32}
+    assert {row.way.batch for row in rows} == {1, 2, 3, 4, 8, 16, 32}
     lines = list(report(rows, network, 3, CPU))
-    assert "--batch-size 3" in lines[-1] and len(lines) == len(rows) + 3
+    (proposed,) = (line for line in lines if line.startswith("proposed"))
+    assert "--batch-size 3" in proposed and str(rows[0]) in lines

@@ -17,7 +17,8 @@ def flat_faces(rows: int, resolution: int, mask: float) -> PreviewFaces:
         picture[..., 1] = np.arange(rows)[:, None, None] / 10
         return picture
 
-    return PreviewFaces(*map(column, range(5)), np.full((rows, resolution, resolution, 1), mask, np.float32))
+    masks = [np.full((rows, resolution, resolution, 1), mask, np.float32)] * 4
+    return PreviewFaces(*map(column, range(5)), *masks)
 
 
 @pytest.mark.parametrize(("resolution", "cell"), [(64, 192), (128, 256), (160, 160), (224, 224), (320, 320)])
@@ -36,6 +37,14 @@ def test_the_swap_in_place_keeps_dst_outside_its_mask() -> None:
     assert np.array_equal(faces.columns()[5], faces.dst)
     half = flat_faces(1, 64, mask=0.5)
     assert np.allclose(half.columns()[5], (half.swap + half.dst) / 2)
+
+
+def test_the_masked_sheet_shows_faces_inside_their_masks_as_deepfacelab_does() -> None:
+    faces = flat_faces(1, 160, mask=0.5)
+    sheet = contact_sheet(faces, "", masked=True)
+    reds = [int(sheet[60, column * 164 + 80, 0]) for column in range(5)]
+    # dfl-facts §8.6: src ⊙ mask, src > src as it is, dst ⊙ mask, dst > dst ⊙ mask, swap ⊙ mask.
+    assert np.allclose(np.array(reds) / 255, (0.05, 0.2, 0.15, 0.2, 0.25), atol=0.003)
 
 
 def test_values_outside_the_range_do_not_wrap_round() -> None:

@@ -5,8 +5,11 @@ import pytest
 from pydantic import ValidationError
 
 from faceswap.errors import UserError
+from faceswap.models.arch import Arch, ModelSpec
+from faceswap.train.options import StepOptions
 from faceswap.train.recipe import Phase, averaged, is_flat
-from stages.train import Settings
+from faceswap.train.settings import LIVE
+from stages.train import STEP, Settings
 
 
 def curve(count: int, seed: int, rest: float, noise: float) -> list[float]:
@@ -69,6 +72,18 @@ def test_the_bundled_recipes_go_from_warped_over_unwarped_to_the_critic(name: st
     assert [one.gan_power > 0 for one in settings] == [False, False, False, True]
     assert all(phase.iterations is not None for phase in phases), "an unattended run ends"
     assert (settings[0].reset_inter is not None) is (name == "recipe_liae")
+
+
+@pytest.mark.parametrize(
+    ("name", "arch"),
+    [("recipe", "DF-UD"), ("recipe", "LIAE-UDT"), ("recipe", "AMP"), ("recipe_liae", "LIAE-UD")],
+)
+def test_what_the_bundled_recipes_set_may_change_in_training_and_fits_the_model(name: str, arch: str) -> None:
+    spec = ModelSpec.default(Arch.parse(arch))
+    for phase in Settings.parse(["--preset", name]).phases:
+        assert phase.settings.keys() <= (STEP - {"pretrain"}) | LIVE
+        cfg = Settings.of(phase.settings)
+        StepOptions(**{option: getattr(cfg, option) for option in STEP}).check(spec)
 
 
 def test_a_recipe_in_a_settings_file_is_checked(tmp_path: object) -> None:

@@ -129,6 +129,7 @@ def test_the_critic_learns_to_tell_and_the_model_to_be_taken_for_real() -> None:
     real, made = torch.rand(2, 3, 64, 64), torch.full((2, 3, 64, 64), 0.5)
     before = float(critic.doubt(made))
     for _ in range(10):
+        critic.optimizer.zero_grad()
         critic.learn(real, made)
         critic.optimizer.step()
     assert float(critic.doubt(made)) > before

@@ -9,6 +9,7 @@ import torch
 from faceswap.models.arch import Arch, ModelSpec
 from faceswap.models.build import build
 from faceswap.train.batches import Batch
+from faceswap.train.distributed import ALONE
 from faceswap.train.options import StepOptions
 from faceswap.train.steps import Losses, TrainStep
 from faceswap.types import Side
@@ -60,9 +61,8 @@ def test_an_update_is_replayed_bit_for_bit_and_no_other_iteration_gives_it() -> 
 
 
 def test_the_two_sides_are_augmented_differently() -> None:
-    step = make("LIAE-U")
-    same = Batch(faces(0), faces(0))
-    src, dst = (step._augment(same, side, 0, 0) for side in Side)
+    inputs, same = make("LIAE-U")._inputs, Batch(faces(0), faces(0))
+    src, dst = (inputs.faces(same, side, StepOptions(), ALONE, 0, 0) for side in Side)
     assert not torch.equal(src.target, dst.target)
 
 

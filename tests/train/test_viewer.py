@@ -17,7 +17,8 @@ from faceswap.train.board import FOLDER, Board
 from faceswap.train.orders import Schedule
 from faceswap.train.plots import quality_plot
 from faceswap.train.quality import Figures
-from faceswap.train.viewer import TIMELAPSE, thin_out
+from faceswap.train.viewer import thin_out
+from faceswap.train.watch.folder import MASKED, PREVIEW, TIMELAPSE
 
 
 @settings(max_examples=20, deadline=None)
@@ -45,6 +46,16 @@ def test_previews_of_what_was_lost_go(tmp_path: Path, small: SimpleNamespace) ->
     shown = [path.name for path in sorted((tmp_path / TIMELAPSE).iterdir())]
     assert shown == ["0000001.jpg", "0000002.jpg"]
     assert read_image(tmp_path / TIMELAPSE / shown[0]).ndim == 3
+
+
+def test_faces_inside_their_masks_are_drawn_too(tmp_path: Path, small: SimpleNamespace) -> None:
+    small.trainer(tmp_path, Schedule(iterations=1, preview_seconds=0)).train()
+    whole, masked = read_image(tmp_path / PREVIEW), read_image(tmp_path / MASKED)
+    assert masked.shape == whole.shape
+    # The model's own mask of dst, at the start about a half, is the only one here that is not full.
+    columns = [np.s_[60:200, number * 196 : number * 196 + 190] for number in range(4)]
+    assert [np.array_equal(masked[column], whole[column]) for column in columns] == [True, True, True, False]
+    assert (masked[columns[3]] <= whole[columns[3]]).all()
 
 
 def test_a_figure_that_no_pack_tells_has_no_row() -> None:

@@ -1,0 +1,20 @@
+"""What saves memory or time in an update and changes nothing of what is learnt."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Economy:
+    """How an update is computed.
+
+    parts: a batch is computed in so many equal parts, one after another, whose gradients are summed.
+    checkpointing: activations are computed again for the backward pass instead of being kept.
+    compiled: torch.compile makes kernels for the networks, once for each size of batch.
+    """
+
+    parts: int = 1
+    checkpointing: bool = False
+    compiled: bool = False
+
+
+PLAIN = Economy()
