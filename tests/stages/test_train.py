@@ -14,22 +14,10 @@ import torch
 
 from faceswap.errors import UserError
 from faceswap.types import FaceType, Side
-from stages.train import Settings, main
+from tests.stages.training import SIZES, train
 
 REPOSITORY = Path(__file__).parents[2]
-SIZES = "--resolution 64 --ae-dims 32 --encoder-dims 16 --decoder-dims 16 --mask-dims 16"
 TINY = ["--arch", "DF-UD", *SIZES.split(), "--batch-size", "2", "--device", "cpu"]
-
-
-@pytest.fixture
-def workspace(tmp_path: Path, make_faces: Callable[..., None]) -> Path:
-    make_faces(tmp_path / "data_src" / "aligned", 4, Side.SRC)
-    make_faces(tmp_path / "data_dst" / "aligned", 3, Side.DST)
-    return tmp_path
-
-
-def train(workspace: Path, *words: str) -> None:
-    main(Settings.parse(["--workspace", str(workspace), *words]))
 
 
 def settings(workspace: Path, model: str = "new") -> dict[str, object]:

@@ -17,23 +17,12 @@ from faceswap.io import checkpoint
 from faceswap.io.images import read_image
 from faceswap.merge.predict import load_predictor
 from faceswap.types import Side
-from stages.train import Settings, main
+from stages.train import Settings
+from tests.stages.training import SIZES, train
 
 REPOSITORY = Path(__file__).parents[2]
-SIZES = "--resolution 64 --ae-dims 32 --encoder-dims 16 --decoder-dims 16 --mask-dims 16"
 AMP = ["--arch", "AMP", *SIZES.split(), "--inter-dims", "128", "--morph-factor", "0.3"]
 SOON = ["--batch-size", "2", "--device", "cpu"]
-
-
-@pytest.fixture
-def workspace(tmp_path: Path, make_faces: Callable[..., None]) -> Path:
-    make_faces(tmp_path / "data_src" / "aligned", 4, Side.SRC)
-    make_faces(tmp_path / "data_dst" / "aligned", 3, Side.DST)
-    return tmp_path
-
-
-def train(workspace: Path, *words: str) -> None:
-    main(Settings.parse(["--workspace", str(workspace), *words]))
 
 
 def state(workspace: Path, model: str = "new") -> dict[str, Any]:

@@ -9,24 +9,12 @@ import pytest
 from faceswap.errors import UserError
 from faceswap.io import checkpoint
 from faceswap.types import Side
-from stages.train import Settings, main
+from tests.stages.training import SIZES, train
 
-SIZES = "--resolution 64 --ae-dims 32 --encoder-dims 16 --decoder-dims 16 --mask-dims 16 --batch-size 2"
-TINY = ["--arch", "DF-UD", *SIZES.split(), "--device", "cpu"]
+TINY = ["--arch", "DF-UD", *SIZES.split(), "--batch-size", "2", "--device", "cpu"]
 POWERS = "--true-face-power 0.01 --face-style-power 1 --bg-style-power 2 --gan-power 0.1 --gan-dims 8"
 OTHERS = "--eyes-mouth-priority --uniform-yaw --blur-out-mask --lr-dropout --clip-gradients"
 EVERYTHING = f"{POWERS} {OTHERS} --random-hsv-power 0.1 --color-transfer rct".split(" ")
-
-
-@pytest.fixture
-def workspace(tmp_path: Path, make_faces: Callable[..., None]) -> Path:
-    make_faces(tmp_path / "data_src" / "aligned", 4, Side.SRC)
-    make_faces(tmp_path / "data_dst" / "aligned", 3, Side.DST)
-    return tmp_path
-
-
-def train(workspace: Path, *words: str) -> None:
-    main(Settings.parse(["--workspace", str(workspace), *words]))
 
 
 def history(workspace: Path) -> list[dict[str, float]]:
