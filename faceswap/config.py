@@ -104,8 +104,11 @@ class StageSettings(BaseSettings):
 
 
 def _stage_name(settings: type[StageSettings]) -> str:
-    """The stage's module, also when it runs as the program, where Python calls it `__main__`."""
-    module = settings.__module__
+    """The stage's module: that of its settings or, where they lie in the library, the program's.
+
+    Python calls the program's module `__main__` and keeps its name in the spec.
+    """
+    module = settings.__module__ if settings.__module__.startswith("stages.") else "__main__"
     return getattr(sys.modules[module].__spec__, "name", module) if module in sys.modules else module
 
 
@@ -154,6 +157,8 @@ def _stop(*_: object) -> None:
 
 def _fail(error: UserError) -> None:
     print(f"error: {error}", file=sys.stderr)
+    # It ends already: torchrun asks for it as soon as another process has ended.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.exit(2)
 
 

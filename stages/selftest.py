@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from faceswap.config import StageSettings, option, run_stage
 from faceswap.console import say
-from faceswap.errors import UserError
 from faceswap.io.files import list_images, sha256
 from faceswap.runtime import DeviceName, Precision, choose_device, choose_dtype
 
@@ -37,16 +36,13 @@ class Settings(StageSettings):
 
 
 def main(cfg: Settings) -> None:
-    from faceswap.detector.files import HEADLINE_FPR, WEIGHTS, choose_detector, load_detector
+    from faceswap.detector.files import WEIGHTS, choose_detector, load_detector
     from faceswap.detector.judge import Judge
     from faceswap.detector.report import about, write_report
     from faceswap.detector.selftest import run_selftest
 
     folder = choose_detector(cfg.detector)
     detector, card = load_detector(folder)
-    if HEADLINE_FPR not in card.thresholds:
-        hint = "train it with stages.detector, which calibrates"
-        raise UserError(f"{folder} has no threshold for {HEADLINE_FPR}", "", hint)
     comparison, device = opened(cfg), choose_device(cfg.device)
     judge = Judge(detector, card.temperature, device, choose_dtype(cfg.precision, device))
     known = about(folder, card, sha256(folder / WEIGHTS))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from faceswap.detector.explain import overlaid
 from faceswap.detector.gather import CROP_PX, FACE_TYPE
 from faceswap.detector.limits import LIMITATIONS
 from faceswap.detector.predict import Examiner, Seen, frame_scores
@@ -23,8 +24,6 @@ from faceswap.types import Frame
 HEAT_MAPS = 16
 # Longer side of what is sent back to be looked at.
 _PICTURE_PX, _FRAME_PX = 960, 640
-# The page lays the same over the picture.
-_GLOW, _OPACITY = np.array([255, 120, 20], np.float32), np.float32(0.7)
 
 
 class Known(BaseModel):
@@ -39,7 +38,7 @@ class Face(BaseModel):
 
     box: left, top, right, bottom. score: P(fake). patches: how foreign each part of the face is, in [0, 1],
     rows from the top. corners: where the top-left, top-right and bottom-left corner of these patches lie.
-    heat_map: the face with the patches over it as a PNG data URI, for the 16 most suspicious faces.
+    heat_map: the face in grey with the patches over it as a PNG data URI, for the 16 most suspicious faces.
     """
 
     frame: int
@@ -154,15 +153,8 @@ def _face(seen: Seen, still: bool, mapped: bool) -> Face:
         score=face.score,
         patches=seen.patches.astype(np.float64).round(3).tolist(),
         corners=corners.astype(np.float64).round(2).tolist(),
-        heat_map=_heat_map(seen) if mapped else None,
+        heat_map=_data_url("png", overlaid(seen.crop, seen.patches)) if mapped else None,
     )
-
-
-def _heat_map(seen: Seen) -> str:
-    size = seen.crop.shape[:2]
-    # Not smoothed: the map is no finer than its patches.
-    glow = _OPACITY * cv2.resize(seen.patches, size, interpolation=cv2.INTER_NEAREST)[..., None]
-    return _data_url("png", np.rint(seen.crop * (1 - glow) + _GLOW * glow).astype(np.uint8))
 
 
 def _data_url(kind: Literal["png", "jpeg"], picture: NDArray[np.uint8]) -> str:

@@ -81,7 +81,7 @@ class Chart:
             ticks += [line, words]
         for value, text in x_ticks:
             across, down = self._at(value, self.y[0])
-            at = f'x="{across:.1f}" y="{down + 18:.1f}" text-anchor="middle"'
+            at = f'class="x" x="{across:.1f}" y="{down + 8:.1f}" text-anchor="middle"'
             ticks.append(f"<text {at}>{escape(text)}</text>")
         inside = "".join([*ticks, *self._parts])
         box = f'viewBox="0 0 {self.width} {self.height}"'

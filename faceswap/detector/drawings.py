@@ -10,7 +10,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from faceswap.detector.charts import Chart, ticks
-from faceswap.detector.explain import Map
+from faceswap.detector.explain import Map, overlaid
 from faceswap.detector.findings import Figure, Report
 from faceswap.detector.judge import fit
 from faceswap.detector.metrics import SEGMENT_FRAMES
@@ -44,7 +44,7 @@ def _scale(figure: Figure) -> Markup:
     if figure.low is not None and figure.high is not None:
         chart.line([figure.low, figure.high], [0.4, 0.4], "fake", 6)
     chart.line([0.5, 0.5], [0.1, 0.7], "soft", 1).dots([figure.value], [0.4], "fake", 8)
-    return chart.svg([(0.5, "0.50: guessing"), (0.75, "0.75"), (0.96, "1.00: always right")])
+    return chart.svg([(0.5, "0.50: guessing"), (0.75, "0.75"), (0.94, "1.00: always right")])
 
 
 def _timeline(found: Timeline, report: Report) -> Markup:
@@ -75,7 +75,8 @@ def _histogram(found: Timeline, threshold: float) -> Markup:
         chart.bar(left + 0.003, right - 0.003, 0, real, "real")
         chart.bar(left + 0.003, right - 0.003, -fake, 0, "fake")
     chart.line([threshold] * 2, [-most, most], "soft", 1, "5 4")
-    chart.note(threshold, most * 0.9, " threshold")
+    # Spaces that do not collapse keep the word off its line, on the side where there is room.
+    chart.note(threshold, most * 0.9, "\u00a0threshold\u00a0", "start" if threshold < 0.8 else "end")
     return chart.svg(ticks(0, 1, 5, "{:.2f}"), [(most, f"{most}"), (0, "0"), (-most, f"{most}")])
 
 
@@ -91,7 +92,7 @@ def _spectra(report: Report) -> Markup:
     chart.line(ends, [0, 0], "soft", 1, "5 4")
     chart.band(steps, rows["low"][1:], rows["high"][1:], "fake").line(steps, rows["difference"][1:], "fake")
     words = [(1 + 0.03 * len(steps), "coarse"), (0.98 * len(steps), "fine")]
-    return chart.svg(words, [(-reach, f"{-reach:.0f} dB"), (0, "0"), (reach, f"+{reach:.0f} dB")])
+    return chart.svg(words, [(-reach, f"−{reach:.0f}"), (0, "0"), (reach, f"+{reach:.0f}")])
 
 
 def _reliability(report: Report) -> Markup:
@@ -168,18 +169,9 @@ def _map_row(
     face: NDArray[np.uint8], mask: NDArray[np.float32], heats: Sequence[NDArray[np.float32]]
 ) -> NDArray[np.uint8]:
     small = fit(face, TILE_PX)
-    enlarged = [cv2.resize(mask, (TILE_PX, TILE_PX)), *(_enlarged(heat) for heat in heats)]
-    return np.concatenate([small, *(_overlaid(small, heat) for heat in enlarged)], axis=1)
-
-
-def _enlarged(heat: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.asarray(cv2.resize(heat, (TILE_PX, TILE_PX), interpolation=cv2.INTER_NEAREST), np.float32)
-
-
-def _overlaid(face: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
-    grey = face.mean(axis=2, keepdims=True).repeat(3, axis=2)
-    glow = np.clip(heat, 0, 1)[..., None] * 0.75
-    return np.asarray(grey * (1 - glow) + np.array(_FAKE) * glow, np.uint8)
+    # The mask is smooth, the maps are no finer than their patches.
+    smooth = np.asarray(cv2.resize(mask, (TILE_PX, TILE_PX)), np.float32)
+    return np.concatenate([small, *(overlaid(small, heat) for heat in (smooth, *heats))], axis=1)
 
 
 def _data_url(picture: NDArray[np.uint8]) -> str:

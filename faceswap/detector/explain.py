@@ -6,6 +6,7 @@ to a random attribution (Wu et al. 2024, SaCo), so every map comes with its dele
 
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from faceswap.detector.model import FAKE, Detector, Judged, Shipped, to_pixels
 
 Map = NDArray[np.float32]
 _BATCH = 16
+# As the service's page lays its patches over a picture.
+_GLOW, _OPACITY = np.array([255, 120, 20], np.float32), np.float32(0.7)
 
 
 def patch_map(detector: Detector, pixels: Tensor) -> Tensor:
@@ -93,6 +96,17 @@ def deletion(detector: Shipped, crops: NDArray[np.uint8], maps: Map, steps: int 
         logits = detector(pixels * detector.shown(order[:, gone:])).logits
         curve.append(float(logits.softmax(dim=1)[:, FAKE].mean()))
     return np.array(curve, np.float32)
+
+
+def overlaid(face: NDArray[np.uint8], heat: Map) -> NDArray[np.uint8]:
+    """A face (H, W, 3) in grey, glowing where a map of it, in [0, 1], is high; both uint8 RGB.
+
+    A coarser map is not smoothed: it is no finer than its patches.
+    """
+    height, width = face.shape[:2]
+    glow = _OPACITY * cv2.resize(heat, (width, height), interpolation=cv2.INTER_NEAREST)[..., None]
+    mixed: NDArray[np.float32] = face.mean(axis=2, keepdims=True) * (1 - glow) + _GLOW * glow
+    return np.rint(mixed).astype(np.uint8)
 
 
 def _scaled(flat: Tensor, grid: int) -> Tensor:

@@ -7,11 +7,12 @@ detector.json                                               temperature, thresho
 
 import copy
 import shutil
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForImageClassification, ViTImageProcessor
@@ -20,7 +21,7 @@ from transformers.utils import logging
 from faceswap.console import command
 from faceswap.detector.model import LABELS, PIXEL_MEAN, PIXEL_STD, Config, Shipped, from_config
 from faceswap.errors import UserError
-from faceswap.io.files import current_umask, read_json, replace_folder, sha256, write_json
+from faceswap.io.files import read_json, replace_folder, sha256, share, write_json
 from faceswap.workspace import assets
 
 # Its own bars over files of a few megabytes say nothing to our users.
@@ -51,6 +52,14 @@ class Card:
     seen: tuple[str, ...] = ()
     looks: tuple[str, ...] = ()
 
+    @property
+    def threshold(self) -> float:
+        """P(fake) above which verdicts say fake; UserError where it was never calibrated."""
+        if HEADLINE_FPR not in self.thresholds:
+            lacks = f"the detector has no threshold for a false-positive rate of {HEADLINE_FPR}"
+            raise UserError(lacks, "", "train it with stages.detector, which calibrates")
+        return self.thresholds[HEADLINE_FPR]
+
 
 def save_detector(folder: Path, detector: Shipped, card: Card, half: bool = True) -> None:
     """Write the detector to `folder`, replacing one that is there only when the new one is complete.
@@ -70,8 +79,7 @@ def save_detector(folder: Path, detector: Shipped, card: Card, half: bool = True
     hashes = {name: sha256(staging / name) for name in (CONFIG, WEIGHTS, PATCH_HEAD)}
     write_json(staging / CARD, {"schema": SCHEMA, **asdict(card), "files": hashes})
     for file in staging.iterdir():
-        # transformers makes private files; a model should be as readable as any file the user makes.
-        file.chmod(0o666 & ~current_umask())
+        share(file)
     replace_folder(staging, folder)
 
 
@@ -92,6 +100,11 @@ def choose_detector(folder: Path | None) -> Path:
     return bundled
 
 
+def name_of(folder: Path) -> str:
+    """What a detector is called in words: bundled, or else its folder's name."""
+    return "bundled" if folder == assets() / "detector" else folder.resolve().name
+
+
 def load_detector(folder: Path) -> tuple[Shipped, Card]:
     """The detector of `folder` in float32 on the CPU, in evaluation mode.
 
@@ -104,7 +117,11 @@ def load_detector(folder: Path) -> tuple[Shipped, Card]:
     missing = [name for name in (WEIGHTS, PROCESSOR, PATCH_HEAD, CARD) if not (folder / name).is_file()]
     if missing:
         raise UserError(f"the detector {folder} is incomplete", f"no {', '.join(missing)}", "copy it again")
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        found = str(error).splitlines()[0]
+        raise UserError(f"{folder / CONFIG} cannot be read", found, "copy the folder again") from None
     if not isinstance(config, Config):
         raise UserError(f"{folder} is a {config.model_type}", "", "only vit and cvt can judge")
     labels = {int(index): str(name) for index, name in config.id2label.items()}
@@ -114,6 +131,7 @@ def load_detector(folder: Path) -> tuple[Shipped, Card]:
             f"found {labels}",
             f"set id2label in its {CONFIG} to what its outputs mean; which is which is never guessed",
         )
+    _require_our_pixels(folder)
     card = _read_card(folder)
     detector = from_config(config)
     _load(detector.classifier, folder / WEIGHTS, from_pretrained(folder))
@@ -157,6 +175,15 @@ def _tensors(path: Path) -> dict[str, torch.Tensor]:
         raise UserError(f"{path} is damaged", str(error), "copy the folder again") from None
 
 
+def _require_our_pixels(folder: Path) -> None:
+    """Raise UserError for a processor that says otherwise than we read pictures, whatever it says."""
+    content = read_json(folder / PROCESSOR)
+    said = [content.get(name) for name in ("image_mean", "image_std")] if isinstance(content, dict) else []
+    if said != [[PIXEL_MEAN] * 3, [PIXEL_STD] * 3]:
+        found = f"image_mean and image_std are {said}, where our detectors have {PIXEL_MEAN} and {PIXEL_STD}"
+        raise UserError(f"{folder / PROCESSOR} has changed", found, "copy the folder again")
+
+
 def _read_card(folder: Path) -> Card:
     content = read_json(folder / CARD)
     if not isinstance(content, dict) or "files" not in content:
@@ -168,6 +195,9 @@ def _read_card(folder: Path) -> Card:
             raise UserError(
                 f"{folder / name} has changed", "its hash is not the card's", "copy the folder again"
             )
-    known = {name: content[name] for name in Card.__dataclass_fields__ if name in content}
-    card = Card(**known)
-    return replace(card, seen=tuple(card.seen), looks=tuple(card.looks))
+    try:
+        return TypeAdapter(Card).validate_python(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        found = f"{'.'.join(map(str, first['loc']))} is {str(first['input'])[:80]!r}: {first['msg']}"
+        raise UserError(f"{folder / CARD} is no detector's card", found, "copy the folder again") from None

@@ -28,6 +28,7 @@ from faceswap.detector.prepare import Picture, read_square
 from faceswap.errors import UserError
 from faceswap.io import checkpoint, moments
 from faceswap.io.flow import ordered_map
+from faceswap.models.weights import decay_groups
 from faceswap.stopping import StopRequest
 
 SAVE_MINUTES = 5.0
@@ -63,7 +64,9 @@ class FineTuning:
         self._order = lru_cache(4)(self._draw_order)
         self.steps_an_epoch = math.ceil(len(self._order(0)) / recipe.batch)
         self._same = asdict(recipe) | {"seed": seed} | state
-        self.optimizer = torch.optim.AdamW(_groups(self.model, recipe.weight_decay), fused=True)
+        # As transformers' Trainer has it.
+        groups = decay_groups(self.model.named_parameters(), recipe.weight_decay)
+        self.optimizer = torch.optim.AdamW(groups, fused=True)
         self.iteration, self.seconds = 0, 0.0
         self.evaluations: list[Evaluation] = []
         self._losses: list[float] = []
@@ -256,12 +259,3 @@ class FineTuning:
 
     def _bar(self) -> Any:
         return progress_bar("fine-tune", "it", self.iterations, self.iteration)
-
-
-def _groups(model: Any, weight_decay: float) -> list[dict[str, Any]]:
-    """Matrices decay; biases and norms do not, as transformers' Trainer has it."""
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return [
-        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
-    ]

@@ -18,7 +18,7 @@ from faceswap.detector.folders import TRAIN, VALIDATION
 from faceswap.detector.gather import FACE_TYPE
 from faceswap.detector.metrics import threshold_at_fpr
 from faceswap.detector.model import PIXEL_MEAN, PIXEL_STD, Config, from_config
-from faceswap.io.files import current_umask
+from faceswap.io.files import share
 from faceswap.types import Json
 
 
@@ -47,8 +47,7 @@ def write_model(output: Path, staging: Path, tuning: FineTuning, whole: bool, ca
         for part in (tuning.model, processor):
             part.save_pretrained(staging)
     for file in sorted(staging.iterdir()):
-        # transformers makes private files; a model should be as readable as any file the user makes.
-        file.chmod(0o666 & ~current_umask())
+        share(file)
         os.replace(file, output / file.name)
     staging.rmdir()
 

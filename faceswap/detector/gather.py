@@ -56,10 +56,10 @@ LICENCES = {
 
 @dataclass(frozen=True, eq=False)
 class Sighting:
-    """A real face in a frame: (H, W, 3) RGB uint8, (68, 2) landmarks in its px, and whose it is."""
+    """A real face: its crop (see `cut`), (68, 2) landmarks in px of its frame, and whose it is."""
 
     name: str
-    frame: Frame
+    crop: NDArray[np.uint8]
     landmarks: Points
     identity: str
     video: str
@@ -101,9 +101,9 @@ def without_twins(folder: Path, rows: list[Item]) -> list[Item]:
 
 
 def store(folder: Path, file: str, sighting: Sighting) -> Item:
-    """Cut a sighting out, write its crop and return its row."""
+    """Write a sighting's crop and return its row."""
     (folder / file).parent.mkdir(parents=True, exist_ok=True)
-    write_face(folder / file, cut(sighting.frame, sighting.landmarks), describe(sighting), QUALITY)
+    write_face(folder / file, sighting.crop, describe(sighting), QUALITY)
     return Item(
         file=file,
         sha256=sha256(folder / file),
@@ -139,7 +139,8 @@ def stills(data: Path) -> Iterator[Sighting]:
     """Synthetic faces with their rendered points."""
     for face in labels.stills(data):
         person = f"stills/{face.name.split('_')[0]}"
-        yield Sighting(face.name, face.picture, face.points, person, face.name, "stills")
+        crop = cut(face.picture, face.points)
+        yield Sighting(face.name, crop, face.points, person, face.name, "stills")
 
 
 def photographs(data: Path, analyst: Analyst) -> Iterator[Sighting]:
@@ -156,8 +157,8 @@ def photographs(data: Path, analyst: Analyst) -> Iterator[Sighting]:
         roomy = np.pad(frame, ((margin_px, margin_px), (margin_px, margin_px), (0, 0)), "edge")
         for face in analyst.find(roomy):
             count[person] += 1
-            name = f"{dataset}_{path.stem}"
-            yield Sighting(name, frame, face.landmarks - margin_px, person, path.stem, dataset)
+            name, points = f"{dataset}_{path.stem}", face.landmarks - margin_px
+            yield Sighting(name, cut(frame, points), points, person, path.stem, dataset)
 
 
 def clips(folder: Path, analyst: Analyst) -> Iterator[Sighting]:
@@ -167,8 +168,8 @@ def clips(folder: Path, analyst: Analyst) -> Iterator[Sighting]:
             step = max(1, probe(path).frames // FRAMES_OF_A_CLIP)
             for index, frame in enumerate(islice(frames(path), 0, None, step)):
                 for face in analyst.find(frame):
-                    sighted = f"{name}_{index:03d}"
-                    yield Sighting(sighted, frame, face.landmarks, f"clips/{name}", name, "clips")
+                    sighted, crop = f"{name}_{index:03d}", cut(frame, face.landmarks)
+                    yield Sighting(sighted, crop, face.landmarks, f"clips/{name}", name, "clips")
 
 
 def _who(path: Path) -> tuple[str, str]:

@@ -119,7 +119,7 @@ def harden(
     outcome = Outcome(
         _aucs(*before),
         _aucs(*after),
-        _false(before, card.temperature, card.thresholds[HEADLINE_FPR]),
+        _false(before, card.temperature, card.threshold),
         _false(after, calibrated.temperature, calibrated.thresholds[HEADLINE_FPR]),
     )
     if not outcome.objections:

@@ -205,14 +205,13 @@ def add_pairs(folder: Path, finished: Finished, origin: Origin, every: int = 1) 
         )
     items: list[Item] = []
     for pair in finished.pairs(every):
-        items += _store_pair(folder, pair, finished, origin, split)
+        items += _store_pair(folder, pair, origin, split)
     return items
 
 
-def _store_pair(folder: Path, pair: Pair, finished: Finished, origin: Origin, split: str) -> list[Item]:
+def _store_pair(folder: Path, pair: Pair, origin: Origin, split: str) -> list[Item]:
     name = f"{origin.video}_{pair.frame}_{pair.face}"
-    frame = read_image(finished.frames[pair.frame])
-    sighting = Sighting(name, frame, pair.landmarks, origin.identity, origin.video, origin.dataset)
+    sighting = Sighting(name, pair.real, pair.landmarks, origin.identity, origin.video, origin.dataset)
     real = store(folder, f"real/{origin.dataset}/{name}.jpg", sighting)
     fake = f"fake/{origin.manipulation}/{name}.jpg"
     mask = f"fake/{origin.manipulation}/{name}_mask.png"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from faceswap.detector.gather import cut
 from faceswap.detector.judge import Judge
-from faceswap.detector.metrics import video_score
+from faceswap.detector.metrics import MINIMUM_FRAMES, video_score
 from faceswap.errors import UserError
 from faceswap.faces.analysis import Analyst
 from faceswap.io.clips import VIDEO_SUFFIXES
@@ -107,7 +107,8 @@ class Examiner:
         try:
             clip = probe(path)
         except UserError as error:
-            return Prediction(path.name, "undetermined", None, reason=str(error))
+            reason = "; ".join(filter(None, (error.what, error.found)))
+            return Prediction(path.name, "undetermined", None, reason=reason)
         with Decoder(extract_command(clip, 0, False, ffmpeg_binary())) as decoder:
             frames = _Counted(islice(decoder.frames(), most_frames))
             faces = tuple(seen.face for seen in self.look(frames))
@@ -119,7 +120,7 @@ class Examiner:
         whole = video_score(scores)
         if whole is None:
             usable = int(np.isfinite(scores).sum())
-            reason = f"a face was found in {usable} of {frames} frames, which is too few"
+            reason = f"a face was found in {usable} of {frames} frames; {MINIMUM_FRAMES} are the least"
             return Prediction(name, "undetermined", None, faces, reason=reason)
         return Prediction(name, self._label(whole.mean), whole.mean, faces, whole.segments)
 
@@ -167,8 +168,8 @@ def files_of(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise UserError(f"no file {path}")
-    clips = [p for p in path.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES and not p.name.startswith(".")]
-    found = sorted([*list_images(path), *clips])
+    clips = (p for p in path.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file())
+    found = sorted([*list_images(path), *(p for p in clips if not p.name.startswith("."))])
     if not found:
         raise UserError(f"no picture and no clip in {path}", "", "name a file, or a folder that holds some")
     return found

@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from faceswap.detector import drawings, findings
-from faceswap.detector.files import Card
+from faceswap.detector.files import Card, name_of
 from faceswap.detector.findings import About, Exam
 from faceswap.detector.selftest import SelfTest
 from faceswap.detector.timeline import Timeline, stretch_frames
@@ -33,7 +33,7 @@ def about(folder: Path, card: Card, weights_sha256: str) -> About:
     tables = {split: card.figures.get(split, {}).get("all") for split in ("val", "test")}
     exams = (Exam(split, **{name: table[name] for name in names}) for split, table in tables.items() if table)
     return About(
-        name=folder.name,
+        name=name_of(folder),
         sha256=weights_sha256,
         data=tuple(sorted(f"{name} ({terms})" for name, terms in card.training.get("data", {}).items())),
         manifest=card.training.get("manifest", ""),
@@ -75,4 +75,5 @@ def page(title: str, test: SelfTest) -> str:
         faces={"most": drawings.faces(found, most), "least": drawings.faces(found, least)},
         maps_picture=drawings.maps(found.kept, test.maps),
         map_names=list(test.maps),
+        kept=len(found.kept),
     )

@@ -58,7 +58,7 @@ def run_selftest(
     if not found.rows:
         seen = f"{found.without_face} frames without a face, {len(found.damaged)} damaged"
         raise UserError("no face could be compared", seen, "look at the frames, and align again")
-    threshold = card.thresholds[HEADLINE_FPR]
+    threshold = card.threshold
     compared = Compared(
         **comparison.describe(), every=every, compared=len(found.frames), faces=len(found.rows),
         without_face=found.without_face, damaged=tuple(found.damaged),
@@ -137,7 +137,7 @@ def verdict(head: Headline, contamination: Contamination) -> Verdict:
     if usable < MINIMUM_FRAMES:
         return Verdict(
             "undetermined",
-            f"Only {usable} frames show a face that could be compared; {MINIMUM_FRAMES} are the least.",
+            f"A face could be compared in {usable} of its frames; {MINIMUM_FRAMES} are the least.",
         )
     low = head.auc.value if head.auc.low is None else head.auc.low
     sentence = (

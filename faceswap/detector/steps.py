@@ -1,7 +1,6 @@
 """One update of the detector from one batch."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +13,7 @@ from faceswap.detector.samples import DetectorBatch
 from faceswap.detector.ssat import Decoder, draw_mask, reconstruct
 from faceswap.errors import UserError
 from faceswap.io import moments
+from faceswap.models.weights import decay_groups, running_mean
 
 BETAS = (0.9, 0.95)
 
@@ -41,9 +41,9 @@ class DetectorStep:
                 torch.manual_seed(seed + 1)
                 self.decoder = Decoder(detector).to(device)
         self.averaged = AveragedModel(self.detector, multi_avg_fn=running_mean(recipe.ema))
-        self.optimizer = torch.optim.AdamW(
-            [*_groups(self._trained(), recipe.weight_decay)], betas=BETAS, fused=True
-        )
+        # Tokens and positions do not decay, as in DeiT and MAE.
+        groups = decay_groups(self._trained(), recipe.weight_decay, exempt=("token", "position"))
+        self.optimizer = torch.optim.AdamW(groups, betas=BETAS, fused=True)
 
     @property
     def mean(self) -> Detector:
@@ -107,31 +107,6 @@ class DetectorStep:
             rebuilt = reconstruction_loss(made, pixels, hidden, self.recipe.normalise_patches)
         return Terms(label, patches, rebuilt)
 
-    def _trained(self) -> list[nn.Module]:
-        return [self.detector] if self.decoder is None else [self.detector, self.decoder]
-
-
-_Tensors: TypeAlias = tuple[Tensor, ...] | list[Tensor]
-
-
-def running_mean(decay: float) -> Callable[[_Tensors, _Tensors, Tensor | int], None]:
-    """An update for AveragedModel: mean ← d · mean + (1 − d) · weights, d = min(decay, (1 + n)/(10 + n)).
-
-    n: updates so far. Without the warm-up a thousand updates later the first, random weights still weigh a
-    third of it (the schedule is that of TensorFlow's ExponentialMovingAverage).
-    """
-
-    @torch.no_grad()
-    def update(means: _Tensors, weights: _Tensors, updates: Tensor | int) -> None:
-        n = int(updates)
-        torch._foreach_lerp_(means, weights, 1 - min(decay, (1 + n) / (10 + n)))
-
-    return update
-
-
-def _groups(modules: Iterable[nn.Module], weight_decay: float) -> Iterable[dict[str, Any]]:
-    """Matrices decay; biases, norms, tokens and positions do not (as in DeiT and MAE)."""
-    named = [item for module in modules for item in module.named_parameters()]
-    decays = {name: p.dim() > 1 and "token" not in name and "position" not in name for name, p in named}
-    yield {"params": [p for name, p in named if decays[name]], "weight_decay": weight_decay}
-    yield {"params": [p for name, p in named if not decays[name]], "weight_decay": 0.0}
+    def _trained(self) -> list[tuple[str, nn.Parameter]]:
+        decoder = [] if self.decoder is None else self.decoder.named_parameters()
+        return [*self.detector.named_parameters(), *decoder]

@@ -18,8 +18,9 @@ from torch.optim.swa_utils import AveragedModel
 from faceswap.errors import UserError
 from faceswap.io import moments
 from faceswap.io.files import atomic_path
+from faceswap.models.weights import decay_groups, running_mean
 
-_DECAY = 0.9985
+_MEAN_DECAY, _WEIGHT_DECAY = 0.9985, 0.02
 
 
 @dataclass
@@ -37,12 +38,8 @@ class State:
     @classmethod
     def fresh(cls, network: nn.Module, rate: float) -> Self:
         """A training that has not begun; biases and normalisations are not decayed."""
-        average = AveragedModel(network, avg_fn=_average, use_buffers=True)
-        kinds = list(network.parameters())
-        groups = [
-            {"params": [p for p in kinds if p.ndim > 1], "weight_decay": 0.02},
-            {"params": [p for p in kinds if p.ndim <= 1], "weight_decay": 0.0},
-        ]
+        average = AveragedModel(network, multi_avg_fn=running_mean(_MEAN_DECAY), use_buffers=True)
+        groups = decay_groups(network.named_parameters(), _WEIGHT_DECAY)
         return cls(network, average, torch.optim.AdamW(groups, lr=rate))
 
     def tensors(self) -> dict[str, Tensor]:
@@ -51,14 +48,6 @@ class State:
         named |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
         named |= {f"optimizer.{name}": value for name, value in moments.to_tensors(self.optimizer).items()}
         return {name: value.detach().contiguous().clone() for name, value in named.items()}
-
-
-def _average(mean: Tensor, new: Tensor, count: Tensor | int) -> Tensor:
-    """Exponential average that forgets the start; counters (batches tracked) are taken over as they are."""
-    if not mean.is_floating_point():
-        return new
-    decay = min(_DECAY, (1 + int(count)) / (10 + int(count)))
-    return mean.lerp(new, 1 - decay)
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,21 @@ def _choose(folder: Path, models: dict[str, Any]) -> Pack:
             else _listing(folder)
         )
         raise UserError(f"{folder} holds no model of 68 landmarks", found, _how_to_get("buffalo_l"))
-    return Pack(folder, models["detection"], models[key], key, models.get("recognition"))
+    recogniser = models.get("recognition")
+    if recogniser is not None and _normalises(recogniser.model_file):
+        recogniser.input_mean, recogniser.input_std = 0.0, 1.0
+    return Pack(folder, models["detection"], models[key], key, recogniser)
+
+
+def _normalises(model_file: str) -> bool:
+    """Whether a graph takes pixels of 0 … 255 and centres them itself.
+
+    insightface tells by the names of its nodes, and shows people without names to such a graph all alike.
+    """
+    import onnx
+
+    first = onnx.load(model_file, load_external_data=False).graph.node[:2]
+    return [node.op_type for node in first] in (["Sub", "Mul"], ["Sub", "Div"])
 
 
 def _listing(folder: Path) -> str:

@@ -13,6 +13,7 @@ from faceswap.gui.faces import face_at, faces_told, marks
 from faceswap.gui.keys import KeyWindow
 from faceswap.gui.merge_actions import actions_of
 from faceswap.gui.merge_layout import lay_out
+from faceswap.gui.merge_player import Player
 from faceswap.gui.rendering import Rendering, Thumbnails
 from faceswap.io.images import DamagedImage
 from faceswap.merge.commands import BY_KEY, Adjust, Choose, Do, changed_by
@@ -50,15 +51,15 @@ class MergeWindow(KeyWindow):
         self.thumbnails = Thumbnails(clip, merger.record, self)
         self.fast, self.fine, self.ahead = Newest(self), Newest(self), Ahead(self)
         self.view: View = "result"
-        self.checkerboard = self.looping = False
+        self.checkerboard = False
         self.problems: dict[int, str] = {}
         self.shown: Shown | None = None
         self._serial, self._shown_serial = 0, -1
-        self._refine, self._check, self._player = (QTimer(self) for _ in range(3))
+        self._refine, self._check = QTimer(self), QTimer(self)
         for timer, wait in ((self._refine, _REFINE_AFTER_MS), (self._check, _STATUS_AFTER_MS)):
             timer.setSingleShot(True)
             timer.setInterval(wait)
-        self._player.setInterval(round(1000 / fps))
+        self.player = Player(self, fps)
         self.parts = lay_out(self, len(clip.frames))
         self.canvas, self.panel, self.timeline = self.parts.canvas, self.parts.panel, self.parts.timeline
         self._connect()
@@ -84,6 +85,11 @@ class MergeWindow(KeyWindow):
             [partial(self.previewer.prepare, frame, looks.at(frame), PREVIEW_PX) for frame in there]
         )
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether the present frame, as it is set now, is on the screen."""
+        return self._shown_serial == self._serial
+
     def refresh(self) -> None:
         """Show the frame anew: at once small, as it will be written when nothing changes for a moment."""
         self._serial += 1
@@ -97,7 +103,7 @@ class MergeWindow(KeyWindow):
 
     def _refined(self) -> None:
         at, look = self.editor.at, self.editor.look
-        if not self._player.isActive():
+        if not self.player.isActive():
             self.fine.ask((self._serial, at), lambda: self.previewer.show(at, look))
 
     def _received(self, tag: tuple[int, int], shown: Shown) -> None:
@@ -198,26 +204,6 @@ class MergeWindow(KeyWindow):
         self.checkerboard = not self.checkerboard
         self.draw()
 
-    def play(self) -> None:
-        """Play or pause; at the end there is nothing to play but in a loop."""
-        if self._player.isActive():
-            self._player.stop()
-        elif self.editor.at < len(self.clip.frames) - 1 or self.looping:
-            self._player.start()
-        self.parts.buttons["play"].setText("Pause" if self._player.isActive() else "Play")
-
-    def _played(self) -> None:
-        # A frame that has not been shown yet is waited for: none is left out.
-        if self._shown_serial < self._serial:
-            return
-        first, last = self.editor.range or (0, len(self.clip.frames) - 1)
-        if self.editor.at < last:
-            self.go(self.editor.at + 1)
-        elif self.looping:
-            self.go(first)
-        else:
-            self.play()
-
     def jump(self, way: int) -> None:
         """To the next problem, forward (1) or back (-1)."""
         frames = sorted(self.problems)
@@ -256,7 +242,7 @@ class MergeWindow(KeyWindow):
     # -- Qt ------------------------------------------------------------------------------------------
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
-        for timer in (self._player, self._refine, self._check):
+        for timer in (self.player, self._refine, self._check):
             timer.stop()
         self.editor.session.save()
         self.rendering.close()
@@ -270,7 +256,6 @@ class MergeWindow(KeyWindow):
             newest.failed.connect(self._failed)
         self._refine.timeout.connect(self._refined)
         self._check.timeout.connect(lambda: self.rendering.check(self.editor.session.looks))
-        self._player.timeout.connect(self._played)
         self.panel.changed.connect(self._change)
         self.panel.released.connect(lambda _setting: self.editor.settle())
         self.panel.keyed.connect(lambda setting, on: self.act(self.editor.key(setting, on)))
@@ -285,7 +270,7 @@ class MergeWindow(KeyWindow):
         self.rendering.checked.connect(self._statuses_changed)
         self.rendering.merged.connect(self._merged)
         self.rendering.ended.connect(self._ended)
-        self.parts.buttons["loop"].toggled.connect(lambda on: setattr(self, "looping", on))
+        self.parts.buttons["loop"].toggled.connect(lambda on: setattr(self.player, "looping", on))
         for name, button in self.parts.buttons.items():
             if not button.isCheckable():
                 button.clicked.connect(lambda _checked=False, name=name: self._actions[name]())

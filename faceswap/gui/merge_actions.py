@@ -21,7 +21,7 @@ def _frames(window: "MergeWindow") -> dict[str, Callable[[], object]]:
         "last": lambda: window.go(last),
         "back": lambda: window.go(editor.at - 10),
         "on": lambda: window.go(editor.at + 10),
-        "play": window.play,
+        "play": window.player.toggle,
         "loop": window.parts.buttons["loop"].toggle,
         "next_problem": lambda: window.jump(1),
         "previous_problem": lambda: window.jump(-1),

@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from faceswap.errors import UserError
-from faceswap.io.files import current_umask, remove_folder, replace_folder, sha256, sync
+from faceswap.io.files import remove_folder, replace_folder, sha256, share, sync
 from faceswap.types import Json
 
 SCHEMA = 1
@@ -159,8 +159,7 @@ def _write_part(file: Path, tensors: Mapping[str, Tensor]) -> None:
         seen.add(plain.untyped_storage().data_ptr())
     try:
         save_file(owned, file)
-        # The writer makes private files; a model should be as readable as any file the user makes.
-        file.chmod(0o666 & ~current_umask())
+        share(file)
     except SafetensorError as error:
         # It hides the system's error number in its text; the stage explains numbers, not texts.
         number = re.search(r"os error (\d+)", str(error))

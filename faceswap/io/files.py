@@ -48,8 +48,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
             yield temporary
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
-            # mkstemp makes private files; a result should be as readable as any the user makes.
-            temporary.chmod(0o666 & ~current_umask())
+            share(temporary)
         os.replace(temporary, path)
     except OSError as error:
         # A full disk is noticed where nobody knows the name any more.
@@ -72,16 +71,16 @@ def _remove_leftovers(folder: Path) -> None:
 
 
 def lock_file(handle: int) -> None:
-    """Hold an open file until it is closed or its process is gone; OSError where another holds it."""
+    """Hold an open file until it is closed or its process is gone; BlockingIOError where another holds it."""
     if fcntl is not None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def current_umask() -> int:
-    """The permissions that this process withholds from new files."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def share(file: Path) -> None:
+    """Make a file as readable as any that the user makes: mkstemp and some writers make private ones."""
+    withheld = os.umask(0)
+    os.umask(withheld)
+    file.chmod(0o666 & ~withheld)
 
 
 def replace_folder(temporary: Path, final: Path) -> None:

@@ -1,55 +1,25 @@
-"""A small set of real crops for the detector's tests: the synthetic actors under many names."""
+"""What the detector's tests share: sets, folders, models and services that take a while to make."""
 
-import json
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
+from fastapi.testclient import TestClient
 from numpy.typing import NDArray
 
-from faceswap.detector.gather import Sighting, store
-from faceswap.detector.manifest import Item, split_of, write_manifest
-from faceswap.detector.model import DetectorSpec
-from faceswap.types import Points
-from faceswap.workspace import assets
-
-PEOPLE_A_SPLIT = 3
-# The smallest detector that has all parts.
-SPEC = DetectorSpec(input_px=32, patch_px=8, hidden=24, layers=2, heads=3)
-
-
-def actor_frames(which: str, count: int) -> list[tuple[NDArray[np.uint8], Points]]:
-    """Frames of a bundled actor spread over the clip, with their true landmarks."""
-    truth = json.loads((assets() / "demo" / f"actor_{which}.json").read_text(encoding="utf-8"))["frames"]
-    found = []
-    with av.open(str(assets() / "demo" / f"actor_{which}.mp4")) as container:
-        for index, frame in enumerate(container.decode(video=0)):
-            if index % (len(truth) // count) == 0 and len(found) < count:
-                # The files count from the pixel's corner, we from its centre.
-                points = np.array(truth[index]["landmarks68"], np.float32) - 0.5
-                found.append((frame.to_ndarray(format="rgb24"), points))
-    return found
-
-
-def people(split: str, count: int) -> list[str]:
-    """Names that belong to a split."""
-    return [name for name in (f"toy/{n}" for n in range(1000)) if split_of(name) == split][:count]
-
-
-def gather_toys(folder: Path) -> list[Item]:
-    """Three people in every split with two crops each, and their manifest."""
-    frames = {which: actor_frames(which, 9) for which in "ab"}
-    items = []
-    for at, split in enumerate(("train", "val", "test")):
-        for index, person in enumerate(people(split, PEOPLE_A_SPLIT)):
-            for number, which in enumerate("ab"):
-                frame, points = frames[which][3 * at + index]
-                name = f"{person.replace('/', '_')}_{number}"
-                sighting = Sighting(name, frame, points, person, name, "toy")
-                items.append(store(folder, f"real/toy/{name}.jpg", sighting))
-    write_manifest(folder, items)
-    return items
+from faceswap.detector.judge import Judge
+from faceswap.detector.model import build
+from faceswap.detector.predict import Examiner
+from faceswap.detector.selftest import SelfTest
+from faceswap.detector.service import app
+from faceswap.faces.analysis import Analyst
+from faceswap.faces.packs import load_pack
+from faceswap.io.images import encode_image, write_image
+from tests.detector.toy_comparison import Toys, run
+from tests.detector.toy_folder import fill
+from tests.detector.toy_service import HERE, KNOWN, LIMITS
+from tests.detector.toy_set import SPEC, actor_frames, gather_toys
+from tests.detector.toy_tuning import a_vit, save_base, toy
 
 
 @pytest.fixture(scope="session")
@@ -58,3 +28,60 @@ def toy_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("set")
     gather_toys(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """30 reals and 20 fakes; tests must not write to it."""
+    data = tmp_path_factory.mktemp("toys")
+    for name, count in (("Real", 30), ("Fake", 20)):
+        (data / name).mkdir()
+        for number in range(count):
+            write_image(data / name / f"{number:02d}.png", toy(number, name == "Fake"))
+    return data
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A base that knows five other classes, with dropout; tests must not write to it."""
+    return save_base(tmp_path_factory.mktemp("base") / "tiny", a_vit(num_labels=5, hidden_dropout_prob=0.1))
+
+
+@pytest.fixture
+def real_and_fake(tmp_path: Path) -> Path:
+    """A folder of three reals and three fakes to write to."""
+    fill(tmp_path / "Real", 3, 1)
+    fill(tmp_path / "Fake", 3, 2)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def tested() -> SelfTest:
+    """A self-test of 40 frames."""
+    return run(Toys(40))
+
+
+@pytest.fixture(scope="session")
+def examiner() -> Examiner:
+    return Examiner(Analyst(load_pack("bundled", "cpu")), Judge(build(SPEC, 1)), threshold=0.5)
+
+
+@pytest.fixture(scope="session")
+def client(examiner: Examiner) -> TestClient:
+    """The service, without a server."""
+    return TestClient(app(examiner, LIMITS, KNOWN), HERE)
+
+
+@pytest.fixture(scope="session")
+def actor() -> NDArray[np.uint8]:
+    return actor_frames("a", 1)[0][0]
+
+
+@pytest.fixture(scope="session")
+def portrait(actor: NDArray[np.uint8]) -> bytes:
+    return encode_image(".png", actor)
+
+
+@pytest.fixture(scope="session")
+def clip(demo_clips: Path) -> bytes:
+    return (demo_clips / "actor_a.mp4").read_bytes()

@@ -21,7 +21,7 @@ from faceswap.models.arch import Arch, ModelSpec
 from faceswap.models.build import build
 from faceswap.types import Side
 from faceswap.workspace import Workspace
-from tests.detector.conftest import SPEC
+from tests.detector.toy_set import SPEC
 from tests.detector.toy_workspace import toy_workspace
 
 MODEL = ModelSpec(Arch.parse("LIAE"), 64, ae_dims=32, encoder_dims=16, decoder_dims=16, mask_dims=16)

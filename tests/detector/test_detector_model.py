@@ -13,7 +13,7 @@ from faceswap.detector.files import Card, Shipped, load_detector, save_detector,
 from faceswap.detector.model import Detector, DetectorSpec, VitDetector, build, to_pixels
 from faceswap.detector.ssat import Decoder, draw_mask, reconstruct, sin_cos_positions
 from faceswap.errors import UserError
-from tests.detector.conftest import SPEC
+from tests.detector.toy_set import SPEC
 
 
 @pytest.fixture
@@ -149,6 +149,31 @@ def test_swapped_labels_are_said_and_not_guessed(detector: VitDetector, tmp_path
     path.write_text(json.dumps(config | {"id2label": {"0": "Fake", "1": "Real"}}))
     with pytest.raises(UserError, match="labels"):
         load_detector(tmp_path / "d")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("config.json", "{", "config.json cannot be read"),
+        ("config.json", "{}", "config.json cannot be read"),
+        ("preprocessor_config.json", '{"image_mean": [0, 0, 0], "image_std": [1, 1, 1]}', "image_mean"),
+        ("preprocessor_config.json", "[]", "image_mean"),
+        ("detector.json", "[]", "no detector's card"),
+        ("detector.json", '{"files": {}, "temperature": "hot"}', "temperature is 'hot'"),
+    ],
+)
+def test_a_file_that_says_something_else_is_refused_by_name(
+    detector: VitDetector, tmp_path: Path, name: str, content: str, told: str
+) -> None:
+    save_detector(tmp_path / "d", detector, Card())
+    (tmp_path / "d" / name).write_text(content)
+    with pytest.raises(UserError, match=told):
+        load_detector(tmp_path / "d")
+
+
+def test_a_detector_that_was_never_calibrated_gives_no_verdicts() -> None:
+    with pytest.raises(UserError, match=r"no threshold for .* 0\.05"):
+        _ = Card(thresholds={"0.01": 0.9}).threshold
 
 
 def test_a_changed_weight_file_is_refused(detector: VitDetector, tmp_path: Path) -> None:

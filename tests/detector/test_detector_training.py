@@ -15,7 +15,7 @@ from faceswap.detector.steps import DetectorStep, running_mean
 from faceswap.detector.training import DetectorTraining, Schedule, Validation
 from faceswap.errors import UserError
 from faceswap.io.files import write_json
-from tests.detector.conftest import SPEC
+from tests.detector.toy_set import SPEC
 
 CPU = torch.device("cpu")
 

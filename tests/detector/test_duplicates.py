@@ -10,7 +10,7 @@ from faceswap.detector.duplicates import LIMIT, difference_hash, from_text, near
 from faceswap.detector.fit import Material
 from faceswap.detector.gather import cut
 from faceswap.io.images import read_image
-from tests.detector.conftest import actor_frames
+from tests.detector.toy_set import actor_frames
 
 
 def test_the_bits_say_where_it_gets_brighter_to_the_right_and_downwards() -> None:

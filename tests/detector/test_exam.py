@@ -13,7 +13,7 @@ from faceswap.detector.judge import Verdict
 from faceswap.errors import UserError
 from faceswap.faces.analysis import Analyst
 from faceswap.faces.packs import load_pack
-from tests.detector.conftest import actor_frames
+from tests.detector.toy_set import actor_frames
 
 
 class Green:

@@ -8,7 +8,7 @@ import torch
 
 from faceswap.detector.explain import deletion, explain, grad_cam, rollout
 from faceswap.detector.model import CvtDetector, DetectorSpec, Family, Shipped, VitDetector, build
-from tests.detector.conftest import SPEC
+from tests.detector.toy_set import SPEC
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from faceswap.detector.model import build
 from faceswap.detector.recipe import Recipe
 from faceswap.detector.training import Schedule
 from faceswap.errors import UserError
-from tests.detector.conftest import SPEC
+from tests.detector.toy_set import SPEC
 
 CPU, F32 = torch.device("cpu"), torch.float32
 QUICK = Fit(SPEC, Recipe(arm="ssat", pairs=2), Schedule(iterations=3), exam_pairs=10)

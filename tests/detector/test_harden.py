@@ -18,7 +18,7 @@ from faceswap.errors import UserError
 from faceswap.faces.landmarks import hull_mask
 from faceswap.io.files import sha256
 from faceswap.io.images import write_image, write_mask
-from tests.detector.conftest import SPEC, actor_frames
+from tests.detector.toy_set import SPEC, actor_frames
 
 CPU, F32 = torch.device("cpu"), torch.float32
 FRAMES_N = 70

@@ -13,7 +13,7 @@ from faceswap.faceset.store import read_face
 from faceswap.io.images import read_image, write_image
 from faceswap.types import Side
 from faceswap.workspace import Workspace
-from tests.detector.conftest import actor_frames, gather_toys, people
+from tests.detector.toy_set import actor_frames, gather_toys, people
 from tests.detector.toy_workspace import GREEN, add_face, toy_workspace
 
 FRAMES_N = 3

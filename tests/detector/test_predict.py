@@ -12,7 +12,7 @@ from faceswap.errors import UserError
 from faceswap.faces.analysis import Analyst
 from faceswap.faces.packs import load_pack
 from faceswap.io.images import write_image
-from tests.detector.conftest import SPEC, actor_frames
+from tests.detector.toy_set import SPEC, actor_frames
 
 
 @pytest.fixture(scope="module")
@@ -78,11 +78,13 @@ def test_a_corrupt_file_among_others_is_named_and_the_rest_is_judged(
     write_image(tmp_path / "a.png", frame)
     (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:5000])
     (tmp_path / "c.mp4").write_bytes(b"no clip")
+    (tmp_path / "frames.mp4").mkdir()
     verdicts = {path.name: examiner.file(path) for path in files_of(tmp_path)}
     assert verdicts["a.png"].score is not None
     assert [verdicts[name].label for name in ("b.png", "c.mp4")] == ["undetermined"] * 2
     assert verdicts["b.png"].reason
-    assert verdicts["c.mp4"].reason
+    assert "c.mp4 is no video" in verdicts["c.mp4"].reason
+    assert all("\n" not in verdict.reason for verdict in verdicts.values())
 
 
 def test_an_empty_folder_and_a_missing_file_are_refused(tmp_path: Path) -> None:

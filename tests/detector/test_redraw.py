@@ -14,7 +14,7 @@ from faceswap.merge.predict import Predictor
 from faceswap.models.arch import Arch, ModelSpec
 from faceswap.models.build import build
 from faceswap.types import FaceType
-from tests.detector.conftest import gather_toys
+from tests.detector.toy_set import gather_toys
 
 
 @pytest.fixture(scope="module")

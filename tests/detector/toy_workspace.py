@@ -18,7 +18,7 @@ from faceswap.io.images import write_image, write_mask
 from faceswap.io.timing import Timing
 from faceswap.types import FaceType, Points, Side
 from faceswap.workspace import Workspace
-from tests.detector.conftest import actor_frames
+from tests.detector.toy_set import actor_frames
 
 GREEN = (0, 200, 0)
 FPS = 25.0

@@ -21,10 +21,6 @@ from tests.gui.conftest import LOOK, Wait, open_window
 from tests.toy_merge import FRAMES_N, Paint
 
 
-def settled(window: MergeWindow) -> bool:
-    return window.shown is not None and window._shown_serial == window._serial
-
-
 def pixel(window: MergeWindow, x: int, y: int) -> tuple[int, int, int]:
     """What the screen shows of a frame's pixel."""
     canvas = window.canvas
@@ -38,7 +34,7 @@ def pixel(window: MergeWindow, x: int, y: int) -> tuple[int, int, int]:
 
 
 def test_the_window_shows_the_swap_where_the_face_is(window: MergeWindow, wait: Wait) -> None:
-    wait(lambda: settled(window))
+    wait(lambda: window.is_shown)
     assert np.abs(np.subtract(pixel(window, 60, 55), 64)).max() <= 2, "Paint's colour, 0.25"
 
 
@@ -56,7 +52,7 @@ def test_keys_change_settings_as_in_deepfacelab(window: MergeWindow) -> None:
 
 def test_original_mode_shows_the_frame_at_once(window: MergeWindow, wait: Wait) -> None:
     QTest.keyClicks(window, "`")
-    wait(lambda: settled(window))
+    wait(lambda: window.is_shown)
     assert np.array_equal(window.shown.result, window.shown.original)
 
 
@@ -147,21 +143,21 @@ def test_keyframes_run_between_each_other(window: MergeWindow) -> None:
 
 def test_faces_are_chosen_by_a_click_and_left_or_skipped_one_by_one(window: MergeWindow, wait: Wait) -> None:
     window.go(4)
-    wait(lambda: settled(window))
+    wait(lambda: window.is_shown)
     window.canvas.clicked.emit(145.0, 55.0)
     assert window.editor.face == 1
     window.editor.scope = "this frame"
     QTest.keyClick(window, Qt.Key.Key_S, Qt.KeyboardModifier.ControlModifier)
     assert window.editor.look.action(1) == "leave" and "2 leave" in window.parts.faces_label.text()
-    wait(lambda: settled(window))
+    wait(lambda: window.is_shown)
     assert window.shown.mask[55, 145] > 0.9
     QTest.keyClick(window, Qt.Key.Key_S, Qt.KeyboardModifier.ControlModifier)
-    wait(lambda: settled(window))
+    wait(lambda: window.is_shown)
     assert window.shown.mask[:, 110:].max() == 0 and window.shown.mask[55, 60] > 0.9
 
 
 def test_views_show_what_they_say(window: MergeWindow, wait: Wait) -> None:
-    wait(lambda: settled(window))
+    wait(lambda: window.is_shown)
     seen = {}
     for _ in range(5):
         seen[window.view] = pixel(window, 60, 55)
@@ -237,7 +233,7 @@ def test_a_frame_that_cannot_be_read_is_said_and_the_others_go_on(clip: Path, wa
     window.go(7)
     wait(lambda: "00008.png" in window.canvas._note)
     window.go(0)
-    wait(lambda: settled(window))
+    wait(lambda: window.is_shown)
     window.close()
 
 
@@ -245,7 +241,7 @@ def test_playing_shows_every_frame_and_stops_at_the_end(window: MergeWindow, wai
     seen: set[int] = set()
     window.fast.done.connect(lambda tag, _shown: seen.add(tag[1]))
     QTest.keyClick(window, Qt.Key.Key_Space)
-    wait(lambda: not window._player.isActive() and window.editor.at == FRAMES_N - 1 and settled(window))
+    wait(lambda: not window.player.isActive() and window.editor.at == FRAMES_N - 1 and window.is_shown)
     assert seen >= set(range(1, FRAMES_N))
 
 

@@ -1,9 +1,8 @@
 """A checkpoint is there whole or not at all, and one that was altered is never loaded."""
 
-import contextlib
 import errno
 import os
-import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ import torch
 
 from faceswap.errors import UserError
 from faceswap.io import checkpoint
+from tests.faults import faulty
 
 PARTS = ["weights", "optimizer"]
 HARMS = ["cut", "emptied", "flipped first", "flipped middle", "flipped last", "gone"]
@@ -112,46 +112,6 @@ def test_a_single_directory_reads_like_a_run(tmp_path: Path) -> None:
         checkpoint.read(tmp_path, ["weights"])
 
 
-class Fault:
-    """Ends a save at its n-th file operation, seen through Python's audit events; a real one, no stand-in."""
-
-    EVENTS = frozenset({"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.scandir", "os.listdir"})
-
-    def __init__(self) -> None:
-        self.left: int | None = None
-        self.kill = False
-        sys.addaudithook(self._see)
-
-    def _see(self, event: str, _args: object) -> None:
-        if self.left is None or event not in self.EVENTS:
-            return
-        self.left -= 1
-        if self.left < 0:
-            self.left = None
-            if self.kill:
-                os._exit(9)
-            raise OSError(errno.EIO, "injected")
-
-
-FAULT = Fault()
-
-
-def end_save_at(run: Path, step: int, iteration: int, *, kill: bool) -> bool:
-    """Save with a fault at file operation `step`; whether the save had fewer operations than that."""
-    if kill:
-        child = os.fork()
-        if child == 0:
-            FAULT.left, FAULT.kill = step, True
-            save(run, iteration)
-            os._exit(0)
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    FAULT.left, FAULT.kill = step, False
-    with contextlib.suppress(OSError):
-        save(run, iteration)
-    through, FAULT.left = FAULT.left is not None, None
-    return through
-
-
 @pytest.mark.parametrize("kill", [False, pytest.param(True, marks=NEEDS_FORK)], ids=["error", "kill"])
 @pytest.mark.parametrize("iteration", [3, 2], ids=["new", "replacing"])
 def test_a_save_ended_at_any_file_operation_leaves_a_whole_checkpoint(
@@ -161,7 +121,7 @@ def test_a_save_ended_at_any_file_operation_leaves_a_whole_checkpoint(
         run = tmp_path / str(step)
         save(run, 1)
         save(run, 2)
-        through = end_save_at(run, step, iteration, kill=kill)
+        through = faulty(partial(save, run, iteration), step, kill)
         loaded = checkpoint.load(run, PARTS)
         assert loaded.rejected == () and loaded.iteration in (2, iteration)
         assert value(loaded) == loaded.iteration

@@ -9,7 +9,7 @@ import pytest
 
 from faceswap.detector.files import CARD
 from stages import demo, encode, merge, train
-from tests.detector.conftest import gather_toys
+from tests.detector.toy_set import gather_toys
 
 RunStage = Callable[..., "subprocess.CompletedProcess[str]"]
 

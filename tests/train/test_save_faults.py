@@ -1,13 +1,11 @@
 """Whatever ends a save, a backup or a way back, at whichever write: what was saved before can be loaded."""
 
-import contextlib
-import errno
 import os
 import resource
 import shutil
 import signal
-import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,9 +14,11 @@ import torch
 from faceswap.errors import UserError
 from faceswap.io import checkpoint
 from faceswap.train import backups
+from tests.faults import FAULT, faulty, in_child
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="a process is killed right after fork")
 HOUR_S = 3600.0
+EXPECTED = (OSError, UserError, checkpoint.DamagedError)
 
 
 def save(run: Path, iteration: int) -> None:
@@ -56,65 +56,9 @@ def another(prepared: Path, name: object) -> Path:
     return Path(shutil.copytree(prepared, prepared.with_name(str(name)), copy_function=os.link))
 
 
-class Fault:
-    """Ends what runs at its n-th operation on files: those that Python tells of, and every fsync."""
-
-    EVENTS = frozenset(
-        {"open", "os.mkdir", "os.rename", "os.link", "os.remove", "os.rmdir", "os.truncate", "os.chmod"}
-    )
-
-    def __init__(self) -> None:
-        self.left: int | None = None
-        self.kill = False
-        sys.addaudithook(lambda event, _args: self._count() if event in self.EVENTS else None)
-
-    def fsync(self, _handle: int) -> None:
-        """Counts, and spares the test the disk: that a process is killed does not unwrite what it wrote."""
-        self._count()
-
-    def _count(self) -> None:
-        if self.left is None:
-            return
-        self.left -= 1
-        if self.left < 0:
-            self.left = None
-            if self.kill:
-                os._exit(9)
-            raise OSError(errno.EIO, "injected")
-
-
-FAULT = Fault()
-
-
 @pytest.fixture(autouse=True)
 def counted_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", FAULT.fsync)
-
-
-def in_child(work: Callable[[], object]) -> int:
-    """Exit code of a process that does `work`; negative: the signal that ended it."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        with contextlib.suppress(BaseException):
-            torch.set_num_threads(1)
-            work()
-            code = 0
-        os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-def faulty(action: Callable[[Path], object], run: Path, operation: int, kill: bool) -> bool:
-    """Do it with a fault at an operation; returns whether it had fewer operations than that."""
-
-    def work() -> bool:
-        FAULT.left, FAULT.kill = operation, kill
-        with contextlib.suppress(OSError, UserError, checkpoint.DamagedError):
-            action(run)
-        through, FAULT.left = FAULT.left is not None, None
-        return through
-
-    return in_child(work) == 0 if kill else work()
 
 
 def assert_nothing_is_lost(run: Path, action: str) -> None:
@@ -139,7 +83,7 @@ def assert_nothing_is_lost(run: Path, action: str) -> None:
 def test_ended_at_any_operation(prepared: Path, action: str, kill: bool) -> None:
     for operation in range(400):
         run = another(prepared, operation)
-        through = faulty(ACTIONS[action], run, operation, kill)
+        through = faulty(partial(ACTIONS[action], run), operation, kill, EXPECTED)
         assert_nothing_is_lost(run, action)
         if through:
             break
