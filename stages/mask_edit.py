@@ -24,11 +24,11 @@ from faceswap.config import StageSettings, option, run_stage
 from faceswap.console import command, progress_bar, say, warn
 from faceswap.errors import UserError
 from faceswap.faceset.store import Faceset
+from faceswap.io.lock import FolderLock
 from faceswap.masks.assess import Assessment, assess
 from faceswap.masks.chosen import choose_model
 from faceswap.masks.crops import MaskNetwork
 from faceswap.masks.editing import MaskEditor, is_labelled
-from faceswap.masks.lock import EditLock
 from faceswap.masks.suggest import suggest
 from faceswap.runtime import DeviceName, Precision, choose_device, choose_dtype
 from faceswap.types import Side
@@ -52,14 +52,14 @@ def main(cfg: Settings) -> None:
         raise UserError("masks are drawn on a folder of aligned faces", found, "unpack it first")
     faceset = Faceset.open(folder)
     load = loader(cfg)
-    with EditLock(folder) as lock:
+    with FolderLock(folder, (f"another mask editor has {folder} open", "close it")):
         seen = assess_all(faceset, load()) if cfg.suggest else {}
         editor = MaskEditor(faceset, find_suggestions(faceset, seen, cfg.suggest) if seen else ())
         editor.uncertainties = {number: made.uncertainty for number, made in seen.items()}
         from faceswap.gui.masks import edit
 
-        edit(editor, load, lock.held)
-        say(f"{len(editor.labelled)} of {len(editor.faces)} faces have a drawn mask")
+        edit(editor, load, writable=os.access(folder, os.W_OK))
+        say(f"{len(editor.labelled)} of {editor.count} faces have a drawn mask")
         for number in editor.unsaved():
             warn(f"what was drawn on {editor.faces[number].path.name} could not be saved")
     say(f"next: {command('stages.mask_train', '--workspace', cfg.workspace)}")

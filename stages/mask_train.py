@@ -61,6 +61,7 @@ class Settings(StageSettings):
     generic: bool = option(False, "train the bundled model on --data instead")
     measure: bool = option(False, "examine the model in --output on the held-back people of --data instead")
     data: Path = option(Path("../shared/data"), "with --generic, --measure: folder of the training data")
+    unrestricted: bool = option(False, "with --generic: only train on what no terms restrict, the stills")
     work: Path = option(Path(".work/masks"), "with --generic: folder for its faces and its state")
     output: Path = option(assets() / "masks" / "generic", "with --generic, --measure: the model's folder")
 
@@ -130,6 +131,7 @@ def train_bundled(cfg: Settings, device: torch.device, dtype: torch.dtype) -> No
     from faceswap.facepack.make import use_threads
     from faceswap.facepack.training import Schedule
     from faceswap.masks.generic import generic_samples, train_generic
+    from faceswap.masks.generic_labels import SOURCES, UNRESTRICTED
     from faceswap.masks.train_run import SCRATCH, open_run
 
     if cfg.minutes is None and cfg.iterations is None:
@@ -147,7 +149,8 @@ def train_bundled(cfg: Settings, device: torch.device, dtype: torch.dtype) -> No
         save_every_s=60 * cfg.save_minutes,
     )  # fmt: skip
     rate = cfg.learning_rate or run.rate
-    train_generic(run, samples, cfg.output, schedule, cfg.batch_size, rate, device, dtype)
+    sources = UNRESTRICTED if cfg.unrestricted else SOURCES
+    train_generic(run, samples, sources, cfg.output, schedule, cfg.batch_size, rate, device, dtype)
     say(f"next: {command('stages.mask_train', '--measure', '--data', cfg.data)}")
 
 

@@ -79,16 +79,21 @@ def held_back_people(data: Path) -> set[str]:
     return chosen
 
 
-def landmarked(data: Path, teachers: Teachers, held_back: bool) -> Iterator[Labelled]:
-    """Studio portraits with hand-placed points; points without a counterpart come from FaceMesh."""
-    table = frl_table(data)["ibug68_to_frl189"]
+def portraits(data: Path, held_back: bool) -> Iterator[tuple[str, Picture, Points]]:
+    """Studio portraits that may train, or those held back: name, picture, its (189, 2) hand-placed points."""
     wanted = held_back_people(data)
     for path in sorted((data / "landmarked").glob("*/*.json")):
         name = f"{path.parent.name}/{path.stem}"
-        if (name in wanted) != held_back:
-            continue
-        hand = np.array(json.loads(path.read_text(encoding="utf-8"))["points_189"], np.float32)
-        picture, scale = _shrunk(read_picture(path.with_suffix(".jpg")))
+        if (name in wanted) == held_back:
+            hand = json.loads(path.read_text(encoding="utf-8"))["points_189"]
+            yield name, read_picture(path.with_suffix(".jpg")), np.array(hand, np.float32)
+
+
+def landmarked(data: Path, teachers: Teachers, held_back: bool) -> Iterator[Labelled]:
+    """Studio portraits with hand-placed points; points without a counterpart come from FaceMesh."""
+    table = frl_table(data)["ibug68_to_frl189"]
+    for name, whole, hand in portraits(data, held_back):
+        picture, scale = _shrunk(whole)
         points, weight = hand_points(hand * scale, table)
         face = _from_teachers(picture, teachers)
         if face is not None:

@@ -25,9 +25,6 @@ from faceswap.io.flow import ordered_map
 from faceswap.io.images import as_uint8, read_image
 from faceswap.types import Json, Points
 
-# Metadata key of the landmarks as alignment found them, (68, 2); only smoothed faces have it.
-FOUND_KEY = "found_landmarks"
-
 
 def steady(faceset: Faceset, frames: Sequence[Path], smooth: bool | None, quality: int, workers: int) -> Json:
     """Smooth the faces along `frames` (all, in order of time), or take it back; None leaves it as it was.
@@ -36,7 +33,7 @@ def steady(faceset: Faceset, frames: Sequence[Path], smooth: bool | None, qualit
     pixels. quality: JPEG, 1 … 100. Returns {"landmark_jitter": …} with figures before and after, which are
     said in words, too, or {} where nothing is smoothed.
     """
-    is_smooth = any(FOUND_KEY in face.meta.extra for face in faceset.faces)
+    is_smooth = any(face.meta.found_landmarks is not None for face in faceset.faces)
     smooth = is_smooth if smooth is None else smooth
     if not smooth and not is_smooth:
         return {}
@@ -57,8 +54,7 @@ def steady(faceset: Faceset, frames: Sequence[Path], smooth: bool | None, qualit
 
 def found_landmarks(meta: FaceMeta) -> Points:
     """(68, 2) landmarks of a face as alignment found them, before smoothing."""
-    found = meta.extra.get(FOUND_KEY)
-    return meta.landmarks if found is None else np.array(found, np.float32).reshape(68, 2)
+    return meta.landmarks if meta.found_landmarks is None else meta.found_landmarks
 
 
 def _tracks(faceset: Faceset, frames: Sequence[Path]) -> list[list[Face]]:
@@ -92,12 +88,9 @@ def _recut_frame(path: Path, faces: Sequence[tuple[Face, Points]], quality: int)
 def _moved(meta: FaceMeta, landmarks: Points) -> FaceMeta:
     """The face with other landmarks and the crop that belongs to them, and the found ones kept beside."""
     found = found_landmarks(meta)
-    extra = {key: value for key, value in meta.extra.items() if key != FOUND_KEY}
-    if not np.array_equal(found, landmarks):
-        # JSON that reads back as the same float32, as the metadata writes its own.
-        extra[FOUND_KEY] = meta.extra.get(FOUND_KEY, meta.to_json()["landmarks"])
+    kept = None if np.array_equal(found, landmarks) else found
     to_face = crop_transform(landmarks, meta.size_px, meta.face_type)
-    return replace(meta, landmarks=landmarks, frame_to_face=to_face, extra=extra)
+    return replace(meta, landmarks=landmarks, frame_to_face=to_face, found_landmarks=kept)
 
 
 def _tell(found: Sequence[NDArray[np.float32]], smoothed: Sequence[NDArray[np.float32]]) -> Json:

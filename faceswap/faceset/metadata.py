@@ -35,6 +35,7 @@ class FaceMeta:
     score:         the finder's confidence, 0 … 1.
     polygons:      edits of the mask in crop pixels, kept as they are.
     embedding:     (D,) identity vector of the pack's recogniser, of any length, or None.
+    found_landmarks: (68, 2) as alignment found them, where smoothing has changed them, else None.
     extra:         keys this version does not know; written back unchanged.
     """
 
@@ -48,6 +49,7 @@ class FaceMeta:
     score: float
     polygons: tuple[Json, ...] = ()
     embedding: NDArray[np.float32] | None = None
+    found_landmarks: Points | None = None
     extra: Json = field(default_factory=dict)
 
     def crop_landmarks(self) -> Points:
@@ -85,6 +87,8 @@ class FaceMeta:
             known["polygons"] = list(self.polygons)
         if self.embedding is not None:
             known["embedding"] = _floats(self.embedding)
+        if self.found_landmarks is not None:
+            known["found_landmarks"] = _floats(self.found_landmarks)
         return {**self.extra, **known}
 
     @classmethod
@@ -101,18 +105,23 @@ class FaceMeta:
 
     @classmethod
     def _read(cls, data: Json) -> Self:
-        embedding = data.get("embedding")
+        embedding, found = data.get("embedding"), data.get("found_landmarks")
+        frame_to_face = np.array(data["frame_to_face"], np.float64).reshape(2, 3)
+        landmarks = np.array(data["landmarks"], np.float32).reshape(68, 2)
+        if not (np.isfinite(frame_to_face).all() and np.isfinite(landmarks).all()):
+            raise ValueError("a place that is nowhere")
         return cls(
             source=str(data["source"]),
-            frame_to_face=np.array(data["frame_to_face"], np.float64).reshape(2, 3),
+            frame_to_face=frame_to_face,
             size_px=int(data["size_px"]),
-            landmarks=np.array(data["landmarks"], np.float32).reshape(68, 2),
+            landmarks=landmarks,
             face_type=FaceType(data["face_type"]),
             side=Side(data["side"]),
             index=int(data["index"]),
             score=float(data["score"]),
             polygons=tuple(data.get("polygons", ())),
             embedding=None if embedding is None else np.array(embedding, np.float32),
+            found_landmarks=None if found is None else np.array(found, np.float32).reshape(68, 2),
             extra={key: value for key, value in data.items() if key not in _KNOWN},
         )
 
@@ -128,7 +137,7 @@ def _moved(polygon: Json, a_to_b: Transform) -> Json:
 
 _KNOWN = {
     "schema", "source", "side", "index", "face_type", "size_px", "score",
-    "frame_to_face", "landmarks", "polygons", "embedding",
+    "frame_to_face", "landmarks", "polygons", "embedding", "found_landmarks",
 }  # fmt: skip
 
 

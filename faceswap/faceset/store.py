@@ -19,6 +19,9 @@ from faceswap.io.files import list_images, write_bytes
 from faceswap.io.images import decode_image, encode_image
 from faceswap.types import FaceType, Frame
 
+# What DeepFaceLab calls a set packed into one file.
+_PACKED = "faceset.pak"
+
 
 @dataclass(frozen=True)
 class Face:
@@ -84,6 +87,8 @@ class Faceset:
             metas = {path: index.meta(path) for path in images}
         faces = tuple(Face(path, meta) for path, meta in metas.items() if meta is not None)
         strangers = tuple(path for path, meta in metas.items() if meta is None)
+        if not faces and (folder / _PACKED).is_file():
+            raise UserError(f"{folder} holds a packed set, {_PACKED}", "", "unpack it first")
         if not faces:
             found = f"found {len(images)} pictures, none with face metadata" if images else "it is empty"
             raise UserError(f"{folder} holds no aligned faces", found, _how_to_fill(folder))

@@ -1,9 +1,10 @@
 """Masks that were computed for a faceset, kept beside it, and which mask of a face counts.
 
 FOLDER/masks/STEM.png is the mask of the crop STEM.jpg: 8-bit grey, STORED_PX², soft, lossless, with JSON in
-it (as `carrier` writes it) that says which crop it was made from and by which model. The crop's matrix is
-part of that, so a mask lands where it belongs when the crop is cut anew. What smoothing along time changed
-is kept as the model gave it in FOLDER/masks/unsmoothed/.
+it (as `carrier` writes it) that says by which model and from what it was made: the crop's picture and
+geometry. So a mask lands where it belongs when the crop is cut anew, and drawing on a face or copying the
+set leaves it current. What smoothing along time changed is kept as the model gave it in
+FOLDER/masks/unsmoothed/.
 """
 
 import hashlib
@@ -85,20 +86,23 @@ def read_unsmoothed(face: Face) -> Mask | None:
 
 
 def is_current(face: Face, model: str) -> bool:
-    """Whether an intact mask is stored that `model` made from the crop as it is now.
+    """Whether an intact mask is stored that `model` made from the crop's picture and landmarks as they are.
 
-    One that carries no description was painted or saved by another program: it counts as current.
+    One that carries no description was painted or saved by another program: if square, it counts as current.
     """
     path = mask_path(face.path)
     try:
-        read_grey(path)
+        height, width = read_grey(path).shape
     except (FileNotFoundError, DamagedImage):
         return False
     info = mask_info(path)
     if info is None:
-        return True
+        return bool(height == width)
     lost = info.get("smoothed") and not unsmoothed_path(face.path).is_file()
-    wanted = _description(face, model)
+    try:
+        wanted = _description(face, model)
+    except (OSError, ValueError):  # The crop is gone, or no picture any more.
+        return False
     return not lost and all(info.get(key) == wanted[key] for key in wanted)
 
 
@@ -165,15 +169,16 @@ def _write(path: Path, mask: Mask, description: Json) -> None:
 
 
 def _description(face: Face, model: str) -> Json:
-    stat = face.path.stat()
-    crop = {"bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
-    return {"schema": _SCHEMA, "model": model, "crop": crop} | _geometry(face.meta)
+    # What is known of a face travels in its file and is no part of its picture.
+    picture = carrier.embed(face.path.read_bytes(), {})
+    landmarks = np.ascontiguousarray(face.meta.landmarks, np.float32).tobytes()
+    made_from = hashlib.sha256(picture + landmarks).hexdigest()
+    return {"schema": _SCHEMA, "model": model, "made_from": made_from} | _geometry(face.meta)
 
 
 def _geometry(meta: FaceMeta) -> Json:
     return {
         "source": meta.source,
-        "index": meta.index,
         "face_type": str(meta.face_type),
         "size_px": meta.size_px,
         "frame_to_face": meta.frame_to_face.tolist(),

@@ -19,7 +19,7 @@ def help_html(introduction: str, commands: Sequence[Command[Any]]) -> str:
         parts.append(f"<h3>{group.capitalize()}</h3><table cellspacing='4'>")
         for command in members:
             keys = " or ".join(f"<b>{escape(shown(key))}</b>" for key in command.keys)
-            parts.append(f"<tr><td>{keys}&nbsp;&nbsp;</td><td>{escape(command.help)}</td></tr>")
+            parts.append(f"<tr><td width='170'>{keys}</td><td>{escape(command.help)}</td></tr>")
         parts.append("</table>")
     return "".join(parts)
 

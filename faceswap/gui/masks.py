@@ -30,7 +30,7 @@ from faceswap.types import Mask
 _WATCH_MS, _SAID_MS = 1000, 4000
 
 
-def edit(editor: MaskEditor, load: Callable[[], MaskNetwork], writable: bool = True) -> None:
+def edit(editor: MaskEditor, load: Callable[[], MaskNetwork], *, writable: bool = True) -> None:
     """Open the window and return when it is closed. Raises UserError where there is no screen."""
     application()
     window = MaskWindow(editor, load)
@@ -57,10 +57,8 @@ class MaskWindow(KeyWindow):
         self.canvas, self.banner = self.parts.canvas, self.parts.banner
         self.files = Files(self)
         self._actions: dict[str, Callable[[], object]] = actions_of(self)
-        self._watch, self._said = QTimer(self), QTimer(self)
-        self._watch.setInterval(_WATCH_MS)
-        self._said.setInterval(_SAID_MS)
-        self._said.setSingleShot(True)
+        self._watch = QTimer(self, interval=_WATCH_MS)
+        self._said = QTimer(self, interval=_SAID_MS, singleShot=True)
         self._connect()
         self.setWindowTitle(f"masks – {editor.folder}, {len(editor.faces)} faces")
         self.resize(1280, 720)
@@ -79,7 +77,7 @@ class MaskWindow(KeyWindow):
 
     def open_face(self) -> None:
         """Show the face that is open in the editor."""
-        sheet = self.sheet
+        sheet, self.message = self.sheet, ""
         self.canvas.is_locked = sheet is None
         self.canvas.open(Document() if sheet is None else sheet.document)
         self._stored = None
@@ -132,10 +130,10 @@ class MaskWindow(KeyWindow):
     def _tell(self) -> None:
         show_status(self)
 
-    def say(self, message: str) -> None:
-        """Tell something for a moment, in place of the hint."""
+    def say(self, message: str, *, lasting: bool = False) -> None:
+        """Tell something in place of the hint, for a moment or until another face or message comes."""
         self.message = message
-        self._said.start()
+        (self._said.stop if lasting else self._said.start)()
         self._tell()
 
     def _hush(self) -> None:
@@ -168,7 +166,7 @@ class MaskWindow(KeyWindow):
             self.files.tell(found)
         elif filter == "uncertain first" and not self.editor.uncertainties:
             self.machine.assess(list(self.editor.faces))
-            self.say("the network looks at every face …")
+            self.say("the network looks at every face …", lasting=True)
         elif self.editor.choose(filter):
             self.open_face()
         else:
@@ -203,6 +201,8 @@ class MaskWindow(KeyWindow):
             setattr(self.canvas, name, value)
         if "tool" in changes:
             self.canvas.choose(None)
+        if "kind" in changes and self.canvas.document.turn_draft(self.canvas.kind):
+            self.edited()
         self._tell()
 
     def look_at(self, view: View) -> None:
@@ -233,7 +233,7 @@ class MaskWindow(KeyWindow):
         sheet = self.sheet
         if sheet is not None:
             self.machine.propose(self.editor.index, Face(self.editor.face.path, sheet.meta))
-            self.say("the network looks at this face …")
+            self.say("the network looks at this face …", lasting=True)
 
     def carry(self) -> None:
         """Carry the polygons of the nearest labelled face along."""
@@ -291,10 +291,10 @@ class MaskWindow(KeyWindow):
         self.machine.assessed.connect(self._assessed)
         self.machine.progress.connect(self.say)
         self.machine.failed.connect(self.banner.tell)
+        self.machine.failed.connect(lambda _reason: self._hush())
         for name, button in parts.buttons.items():
             button.clicked.connect(lambda _checked=False, name=name: self._pressed(name))
 
     def _pressed(self, name: str) -> None:
         self.press(name)
-        # A button that was clicked has checked or unchecked itself.
-        self._tell()
+        self._tell()  # The click has checked or unchecked the button by itself.

@@ -6,8 +6,8 @@ Keys that DeepFaceLab's editor has are its own (dfl-facts §6.5).
 from faceswap.commands import Command, by_key
 
 _TABLE = (
-    ("draw", ("q",), "new polygons and strokes include what they surround", "include"),
-    ("draw", ("w",), "new polygons and strokes exclude what they surround", "exclude"),
+    ("draw", ("q",), "what is drawn includes what it surrounds", "include"),
+    ("draw", ("w",), "what is drawn excludes what it surrounds", "exclude"),
     ("draw", ("b",), "paint with a brush, or draw polygons again", "brush"),
     ("draw", ("[",), "smaller brush", "smaller"),
     ("draw", ("]",), "larger brush", "larger"),

@@ -62,8 +62,9 @@ class Files:
             self.tell(found)
             return False
         names = ", ".join(editor.faces[number].path.name for number in unsaved[:3])
+        more = " …" if len(unsaved) > 3 else ""
         self._window.banner.tell(
-            f"{len(unsaved)} faces could not be saved ({names}{' …' if len(unsaved) > 3 else ''})",
+            f"what is drawn could not be saved on {len(unsaved)} of the faces ({names}{more})",
             {"Try again": self._window.close, "Close without them": self._give_up},
         )
         return False

@@ -88,6 +88,8 @@ def lay_out(window: QMainWindow) -> Parts:
     )  # fmt: skip
     parts.filter_list.addItems(FILTERS)
     parts.brush_slider.setRange(1, 200)
+    parts.brush_slider.setToolTip("size of the brush ([ and ], or Ctrl+wheel)")
+    parts.filter_list.setToolTip(f"which faces are gone through ({shown(BY_ACTION['filter'].keys[0])})")
     for widget in (parts.filter_list, parts.brush_slider):
         # Keys are the window's, whatever was clicked last.
         widget.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -150,7 +152,7 @@ def _panel(parts: Parts) -> QWidget:
             column.addLayout(grid)
         if title == "Faces":
             line = QHBoxLayout()
-            line.addWidget(QLabel("go through"))
+            line.addWidget(QLabel(f"Go through  {shown(BY_ACTION['filter'].keys[0])}"))
             line.addWidget(parts.filter_list, 1)
             column.addLayout(line)
     column.addStretch(1)

@@ -18,7 +18,7 @@ def show_status(window: "MaskWindow") -> None:
     elsewhere = [number for number in editor.unsaved() if number != editor.index]
     waiting = f"{len(elsewhere)} not saved  ·  " if elsewhere else ""
     parts.name_label.setText(f"{editor.face.path.name}   {editor.at + 1} / {len(editor.order)}")
-    parts.count_label.setText(f"{waiting}{len(editor.labelled)} of {len(editor.faces)} labelled")
+    parts.count_label.setText(f"{waiting}{len(editor.labelled)} of {editor.count} labelled")
     parts.hint_label.setText(window.message or hint(window.canvas, editor.face.meta.size_px))
     near = editor.neighbours(COUNT)
     parts.strip.show_faces(near, editor.labelled, window.pictures.thumbnails(near))
@@ -40,8 +40,10 @@ def _show_buttons(window: "MaskWindow") -> None:
     }
     for name, can in can_do.items():
         buttons[name].setEnabled(can)
+    draft = canvas.document.draft
+    kind = canvas.kind if draft is None else draft.kind
     down = {
-        canvas.kind: True, canvas.color: True, canvas.tool: True, window.view: True,
+        kind: True, canvas.color: True, canvas.tool: True, window.view: True,
         "overlay_stored": window.shades_stored, "outlines": canvas.outlines,
     }  # fmt: skip
     for name, button in buttons.items():

@@ -11,15 +11,14 @@ from itertools import islice
 from typing import NamedTuple
 
 import cv2
-import numpy as np
 
 from faceswap.console import progress_bar
 from faceswap.errors import UserError
 from faceswap.faceset.store import Face, Faceset, read_face
 from faceswap.faceset.stored_masks import is_current, write_mask
 from faceswap.io.flow import ordered_map
-from faceswap.masks.crops import MaskNetwork, input_of, mask_in_crop
-from faceswap.types import Image, Mask, Transform
+from faceswap.masks.crops import MaskNetwork, Shown, mask_in_crop, show
+from faceswap.types import Mask
 
 
 class Applied(NamedTuple):
@@ -31,12 +30,8 @@ class Applied(NamedTuple):
 
 
 class _Prepared(NamedTuple):
-    """size_px: side of the file's crop, which crop_to_input counts from."""
-
     face: Face
-    size_px: int
-    crop: Image
-    crop_to_input: Transform
+    shown: Shown
 
 
 def apply(
@@ -58,16 +53,9 @@ def apply(
 
 def _prepare(face: Face, network: MaskNetwork) -> _Prepared | tuple[str, str]:
     try:
-        crop, meta = read_face(face.path)
+        return _Prepared(face, show(*read_face(face.path), network))
     except (UserError, OSError) as error:
         return face.path.name, str(error).replace("\n ", ";")
-    side = crop.shape[0]
-    if crop.shape[1] != side:
-        return face.path.name, f"it is {crop.shape[1]}×{side} pixels, not square"
-    meta = meta if meta.size_px == side else meta.resized(side)
-    picture = crop.astype(np.float32) / np.float32(np.iinfo(crop.dtype).max)
-    crop_to_input = meta.crop_to(network.input_px, network.face_type)
-    return _Prepared(face, side, input_of(picture, crop_to_input, network.input_px), crop_to_input)
 
 
 def _intact(items: Iterable[_Prepared | tuple[str, str]], failed: dict[str, str]) -> Iterator[_Prepared]:
@@ -82,8 +70,9 @@ def _segment(
     items: Iterator[_Prepared], network: MaskNetwork, batch_size: int
 ) -> Iterator[tuple[_Prepared, Mask]]:
     while batch := list(islice(items, batch_size)):
-        yield from zip(batch, network([item.crop for item in batch]), strict=True)
+        yield from zip(batch, network([item.shown.picture for item in batch]), strict=True)
 
 
 def _store(item: _Prepared, mask: Mask, model: str) -> None:
-    write_mask(item.face, mask_in_crop(mask, item.crop_to_input, item.size_px), model)
+    _, crop_to_input, size_px = item.shown
+    write_mask(item.face, mask_in_crop(mask, crop_to_input, size_px), model)

@@ -14,7 +14,7 @@ from faceswap.faceset.store import Face, read_face
 from faceswap.faceset.stored_masks import FOLDER
 from faceswap.io.flow import ordered_map
 from faceswap.io.images import as_uint8
-from faceswap.masks.crops import MaskNetwork, input_of
+from faceswap.masks.crops import MaskNetwork, show
 from faceswap.masks.suggest import features, uncertainty
 from faceswap.types import Image, Json
 
@@ -71,13 +71,9 @@ def assess(
 def _prepare(face: Face, network: MaskNetwork) -> tuple[Face, Image, NDArray[np.float32]] | None:
     try:
         crop, meta = read_face(face.path)
+        return face, show(crop, meta, network).picture, features(as_uint8(crop), meta)
     except (UserError, OSError):
         return None
-    crop = as_uint8(crop)
-    meta = meta if meta.size_px == crop.shape[0] else meta.resized(crop.shape[0])
-    crop_to_input = meta.crop_to(network.input_px, network.face_type)
-    picture = crop.astype(np.float32) / np.float32(255)
-    return face, input_of(picture, crop_to_input, network.input_px), features(crop, meta)
 
 
 def _stamp(face: Face) -> tuple[int, int]:

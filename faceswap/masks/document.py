@@ -80,6 +80,13 @@ class Document:
         points = np.vstack([draft.points, _points([(x, y)])])
         self._do(replace(self._state, draft=replace(draft, points=points)))
 
+    def turn_draft(self, kind: Kind) -> bool:
+        """Make the draft include or exclude what it will surround; False where nothing changes."""
+        if self.draft is None or self.draft.kind == kind:
+            return False
+        self._do(replace(self._state, draft=replace(self.draft, kind=kind)))
+        return True
+
     def close(self) -> bool:
         """Make the draft a polygon; False where it has fewer than three points, and stays a draft."""
         if self.draft is None or not self.draft.is_area:

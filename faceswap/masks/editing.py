@@ -57,6 +57,11 @@ class MaskEditor:
         return self.order[self.at]
 
     @property
+    def count(self) -> int:
+        """How many faces there are, but for those thrown away."""
+        return len(self.faces) - len(self._thrown)
+
+    @property
     def face(self) -> Face:
         return self.faces[self.index]
 

@@ -2,7 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -78,12 +79,16 @@ def draw_backgrounds(seed: int) -> list[Picture]:
 
 
 def train_generic(
-    run: MaskRun, samples: MaskSamples, output: Path, schedule: Schedule, batch: int, rate: float,
-    device: torch.device, dtype: torch.dtype,
+    run: MaskRun, samples: MaskSamples, sources: Collection[str], output: Path, schedule: Schedule,
+    batch: int, rate: float, device: torch.device, dtype: torch.dtype,
 ) -> None:  # fmt: skip
-    """Train the bundled model on `samples` to the schedule's end; every save writes it into `output`, too."""
+    """Train the bundled model on those of `samples` from `sources` (of AUGMENT.shares) to the schedule's end.
+
+    Every save writes it into `output`, too.
+    """
     textures = draw_backgrounds(schedule.seed)
-    augmenter = Augmenter(samples, AUGMENT, run.spec.input_px, textures, schedule.seed)
+    settings = replace(AUGMENT, shares={name: AUGMENT.shares[name] for name in sources})
+    augmenter = Augmenter(samples, settings, run.spec.input_px, textures, schedule.seed)
     task = MaskTask(run.network, augmenter, batch, rate, device, dtype)
     keeper = RunKeeper(
         run, task, samples, samples.none, device, dtype, on_save=lambda path: ship(path, output)

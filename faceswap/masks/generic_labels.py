@@ -4,7 +4,6 @@ The face goes from the chin to the hairline, without ears, neck and hair; what c
 the truth knows of it.
 """
 
-import json
 import re
 import zipfile
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap.errors import UserError
-from faceswap.facepack.labels import frl_table, held_back_people, stills
+from faceswap.facepack.labels import frl_table, portraits, stills
 from faceswap.facepack.pictures import Picture, decode_picture, read_picture
 from faceswap.facepack.points import MESH_BROWS, MESH_OVAL, five_points
 from faceswap.facepack.teachers import Teachers
@@ -26,6 +25,8 @@ from faceswap.faces.packs import BUNDLED, load_pack
 from faceswap.types import Mask, Points
 
 SOURCES = ("landmarked", "segmented", "stills")
+# What is trained on these alone may be used for anything.
+UNRESTRICTED = ("stills",)
 # Held back: a tenth of the identities of the stills, 6 of 20 frontal people and 2 of 7 turned ones.
 _STILLS_TENTH = 7
 _FRONTAL_HELD_BACK = frozenset({"2", "5", "8", "11", "14", "17"})
@@ -74,13 +75,7 @@ def labelled_faces(data: Path, held_back: bool) -> Iterator[LabelledFace]:
 def _landmarked(data: Path, analyst: Analyst, held_back: bool) -> Iterator[LabelledFace]:
     """Studio portraits with a hand-placed outline, cut out before white."""
     outline = frl_table(data)["face_oval_polygon_frl189"]
-    wanted = held_back_people(data)
-    for path in sorted((data / "landmarked").glob("*/*.json")):
-        name = f"{path.parent.name}/{path.stem}"
-        if (name in wanted) != held_back:
-            continue
-        picture = read_picture(path.with_suffix(".jpg"))
-        hand = np.array(json.loads(path.read_text(encoding="utf-8"))["points_189"], np.float32)
+    for name, picture, hand in portraits(data, held_back):
         mask = fill_polygon(hand[outline], *picture.shape[:2])
         found = analyst.find(picture)
         if found:

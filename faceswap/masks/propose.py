@@ -8,7 +8,7 @@ from faceswap.faces.geometry import invert_transform
 from faceswap.faces.warp import resample
 from faceswap.faceset.metadata import FaceMeta
 from faceswap.faceset.polygons import Kind, Polygon
-from faceswap.masks.crops import MaskNetwork, input_of
+from faceswap.masks.crops import MaskNetwork, show
 from faceswap.types import Frame, Mask, Points
 
 # Shares of the crop's side and area: a line a person would draw, and specks nobody would.
@@ -28,10 +28,9 @@ def propose(crop: Frame, meta: FaceMeta, network: MaskNetwork) -> tuple[Polygon,
 
 def predict(crop: Frame, meta: FaceMeta, network: MaskNetwork) -> Mask:
     """The predicted mask (size_px, size_px) of a crop (size_px, size_px, 3) uint8."""
-    crop_to_input = meta.crop_to(network.input_px, network.face_type)
-    picture = input_of(crop.astype(np.float32) / np.float32(255), crop_to_input, network.input_px)
+    picture, crop_to_input, size_px = show(crop, meta, network)
     input_to_crop = invert_transform(crop_to_input)
-    mask = resample(network([picture])[0], input_to_crop, meta.size_px, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
+    mask = resample(network([picture])[0], input_to_crop, size_px, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
     return np.asarray(mask.clip(0, 1), np.float32)
 
 

@@ -25,6 +25,7 @@ def example(**changes: Any) -> FaceMeta:
         "score": 0.875,
         "polygons": ({"kind": "exclude", "points": [[1.5, 2.0], [3, 4], [5, 6]]},),
         "embedding": np.random.default_rng(0).normal(size=512).astype(np.float32),
+        "found_landmarks": landmarks + np.float32(0.3),
         "extra": {"weather": {"sky": "grey"}},
     }
     return FaceMeta(**(values | changes))
@@ -38,6 +39,7 @@ def test_json_gives_back_the_same_numbers_bit_for_bit() -> None:
     assert meta.embedding is not None
     assert again.embedding is not None
     np.testing.assert_array_equal(again.embedding, meta.embedding)
+    np.testing.assert_array_equal(again.found_landmarks, meta.found_landmarks)
     assert again.to_json() == meta.to_json()
     assert (again.frame_to_face.dtype, again.landmarks.dtype) == (np.float64, np.float32)
 
@@ -55,6 +57,8 @@ def test_unknown_keys_survive_reading_and_writing() -> None:
         {"schema": 2},
         {"schema": None},
         {"landmarks": [[1, 2]]},
+        {"landmarks": [[1, float("nan")]] * 68},
+        {"frame_to_face": [[1, 0, float("inf")], [0, 1, 0]]},
         {"face_type": "nose"},
         {"frame_to_face": "x"},
         {"score": None},

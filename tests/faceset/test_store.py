@@ -134,6 +134,13 @@ def test_a_stranger_among_the_crops_is_named_and_left_out(
     assert "holiday.jpg" in capsys.readouterr().err
 
 
+def test_a_packed_set_is_called_one(tmp_path: Path) -> None:
+    (tmp_path / "faceset.pak").write_bytes(b"\1\0\0\0")
+    with pytest.raises(UserError, match="a packed set") as caught:
+        Faceset.open(tmp_path)
+    assert "unpack" in caught.value.hint
+
+
 def test_a_missing_or_empty_faceset_says_which_command_fills_it(tmp_path: Path) -> None:
     folder = tmp_path / "data_src" / "aligned"
     with pytest.raises(UserError, match=r"stages\.align_src"):

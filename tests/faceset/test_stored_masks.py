@@ -1,8 +1,10 @@
 """Masks beside a set: they come back, follow their crop, and are told from damaged and foreign ones."""
 
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,7 +16,7 @@ from faceswap.faces.landmarks import hull_mask
 from faceswap.faces.template import HEAD_MODEL
 from faceswap.faceset.metadata import FaceMeta
 from faceswap.faceset.polygons import Polygon, polygons_to_json
-from faceswap.faceset.store import Face, write_face
+from faceswap.faceset.store import Face, read_meta, rewrite_meta, write_face
 from faceswap.faceset.stored_masks import (
     STORED_PX,
     count_known,
@@ -35,10 +37,12 @@ LANDMARKS = (1.6 * HEAD_MODEL[:, :2] + (320, 260)).astype(np.float32)
 SIDE = 128
 
 
-def make(folder: Path, landmarks: Points = LANDMARKS, face_type: FaceType = FaceType.WHOLE) -> Face:
+def make(
+    folder: Path, landmarks: Points = LANDMARKS, face_type: FaceType = FaceType.WHOLE, suffix: str = ".png"
+) -> Face:
     to_face = crop_transform(landmarks, SIDE, face_type)
     meta = FaceMeta("00001.png", to_face, SIDE, landmarks, face_type, Side.DST, 0, 0.9)
-    path = folder / "00001_0.png"
+    path = folder / f"00001_0{suffix}"
     write_face(path, np.full((SIDE, SIDE, 3), 90, np.uint8), meta)
     return Face(path, meta)
 
@@ -110,6 +114,7 @@ def test_damaged_masks_are_named_with_what_to_do(tmp_path: Path) -> None:
     write_grey(mask_path(face.path), np.zeros((60, 80), np.float32))
     with pytest.raises(UserError, match="80×60 pixels, not square"):
         read_mask(face)
+    assert not is_current(face, "m"), "nobody can use it"
 
 
 def test_polygons_count_before_the_stored_mask_and_that_before_the_hull(tmp_path: Path) -> None:
@@ -139,12 +144,67 @@ def test_a_damaged_polygon_is_a_sentence_that_names_the_face(tmp_path: Path) -> 
         known_mask(face.path, damaged, SIDE)
 
 
-def test_a_mask_is_current_until_its_model_or_its_crop_changes(tmp_path: Path) -> None:
+SQUARE = polygons_to_json([Polygon("include", np.array([(9, 9), (60, 9), (60, 60), (9, 60)], np.float32))])
+LABELS = {
+    "polygons": {"polygons": SQUARE},
+    "embedding": {"embedding": np.ones(8, np.float32)},
+    "score": {"score": 0.1},
+    "rank": {"index": 1},
+    "note": {"extra": {"mask_draft": SQUARE[0]}},
+}
+INPUTS = {
+    "landmarks": {"landmarks": LANDMARKS + np.float32(0.5)},
+    "frame": {"source": "00002.png"},
+    "type": {"face_type": FaceType.HEAD},
+    "matrix": {"frame_to_face": crop_transform(LANDMARKS + np.float32(1), SIDE, FaceType.WHOLE)},
+}
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_labelling_copying_and_touching_a_face_leave_its_stored_mask_current(
+    tmp_path: Path, suffix: str
+) -> None:
+    face = make(tmp_path / "set", suffix=suffix)
+    write_mask(face, disc(), "m")
+    for changes in LABELS.values():
+        face = Face(face.path, replace(face.meta, **changes))
+        rewrite_meta(face.path, face.meta)
+        assert is_current(face, "m"), changes
+    os.utime(face.path, ns=(0, 12345))
+    assert is_current(Face(face.path, read_meta(face.path)), "m")
+    shutil.copytree(tmp_path / "set", tmp_path / "elsewhere", copy_function=shutil.copyfile)
+    assert is_current(Face(tmp_path / "elsewhere" / face.path.name, face.meta), "m")
+
+
+@pytest.mark.parametrize("changes", INPUTS.values(), ids=INPUTS)
+def test_whatever_a_mask_was_made_from_it_is_outdated_once_that_changes(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
     face = make(tmp_path)
     assert not is_current(face, "m")
     write_mask(face, disc(), "m")
     assert is_current(face, "m") and not is_current(face, "other")
-    os.utime(face.path, ns=(0, 12345))
+    changed = Face(face.path, replace(face.meta, **changes))
+    rewrite_meta(face.path, changed.meta)
+    assert not is_current(changed, "m")
+    write_mask(changed, disc(), "m")
+    assert is_current(changed, "m")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_another_picture_under_the_same_metadata_and_time_outdates_the_mask(
+    tmp_path: Path, suffix: str
+) -> None:
+    face = make(tmp_path, suffix=suffix)
+    write_mask(face, disc(), "m")
+    stat = face.path.stat()
+    write_face(face.path, np.full((SIDE, SIDE, 3), 91, np.uint8), face.meta)
+    os.utime(face.path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert not is_current(face, "m")
+    for damage in (b"", b"no picture"):
+        face.path.write_bytes(damage)
+        assert not is_current(face, "m")
+    face.path.unlink()
     assert not is_current(face, "m")
 
 

@@ -1,5 +1,8 @@
 """The mask editor as a person draws with it: keys, buttons, the mouse, and what is in the files."""
 
+from pathlib import Path
+from threading import Event
+
 import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
@@ -7,11 +10,27 @@ from PySide6.QtGui import QMouseEvent, QWheelEvent
 from PySide6.QtTest import QTest
 
 from faceswap.faceset.polygons import rasterise
+from faceswap.faceset.store import Faceset
 from faceswap.faceset.stored_masks import write_mask
 from faceswap.gui.masks import MaskWindow
 from faceswap.gui.masks_commands import BY_ACTION, COMMANDS
+from faceswap.masks.editing import MaskEditor
 from tests.gui.conftest import Wait
-from tests.gui.toy_editor import BOX, CTRL, MIDDLE, NONE, RIGHT, SHIFT, at, click, drag, drawn, key, stored
+from tests.gui.toy_editor import (
+    BOX,
+    CTRL,
+    MIDDLE,
+    NONE,
+    RIGHT,
+    SHIFT,
+    Disc,
+    at,
+    click,
+    drag,
+    drawn,
+    key,
+    stored,
+)  # fmt: skip
 
 
 def test_a_polygon_is_clicked_closed_on_its_first_point_and_saved_on_leaving(masks: MaskWindow) -> None:
@@ -34,6 +53,16 @@ def test_q_and_w_choose_what_polygons_do_and_enter_closes(masks: MaskWindow) -> 
     click(masks, (30, 80), (60, 80), (45, 90))
     click(masks, (45, 90), button=RIGHT)
     assert masks.canvas.document.polygons[1].kind == "include"
+
+
+def test_w_turns_the_polygon_that_is_being_drawn_and_the_buttons_say_what_it_is(masks: MaskWindow) -> None:
+    click(masks, *BOX)
+    QTest.keyClicks(masks, "w")
+    assert masks.canvas.document.draft.kind == "exclude" and masks.parts.buttons["exclude"].isChecked()
+    key(masks, Qt.Key.Key_Z, CTRL)
+    assert masks.canvas.document.draft.kind == "include" and masks.parts.buttons["include"].isChecked()
+    QTest.keyClicks(masks, "1")
+    assert masks.canvas.document.draft.kind == "include", "only Q and W turn it"
 
 
 def test_points_and_edges_are_edited_as_in_deepfacelab(masks: MaskWindow) -> None:
@@ -152,6 +181,24 @@ def test_a_proposal_for_a_face_that_was_left_is_dropped(masks: MaskWindow, wait:
     QTest.keyClicks(masks, "pd")
     wait(lambda: bool(heard))
     assert masks.editor.index == 1 and drawn(masks) == []
+    assert "looks at" not in masks.parts.hint_label.text()
+
+
+def test_that_the_network_works_is_said_until_its_answer_comes(faces: Path, wait: Wait) -> None:
+    going = Event()
+
+    def load() -> Disc:
+        going.wait(60)
+        return Disc()
+
+    window = MaskWindow(MaskEditor(Faceset.open(faces)), load)
+    window.show()
+    QTest.keyClicks(window, "p")
+    assert "looks at this face" in window.parts.hint_label.text() and not window._said.isActive()
+    going.set()
+    wait(lambda: bool(drawn(window)))
+    assert "proposed by the network" in window.parts.hint_label.text()
+    window.close()
 
 
 def test_carrying_brings_the_neighbours_polygons(masks: MaskWindow, wait: Wait) -> None:

@@ -57,6 +57,7 @@ def test_x_throws_away_and_undo_brings_back(masks: MaskWindow, faces: Path) -> N
     click(masks, *BOX, BOX[0])
     QTest.keyClicks(masks, "x")
     assert masks.editor.index == 1 and (faces.parent / "aligned_trash" / "00000_0.png").is_file()
+    assert "0 of 11 labelled" in masks.parts.count_label.text()
     key(masks, Qt.Key.Key_Z, CTRL)
     assert masks.editor.index == 0 and drawn(masks) == [list(BOX)]
     QTest.keyClicks(masks, "xxXX")

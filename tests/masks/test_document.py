@@ -25,7 +25,8 @@ def edit_at_random(document: Document, rng: np.random.Generator) -> None:
     points = len(document.polygons[chosen].points) if count else 0
     place = Place(chosen, int(rng.integers(points)) if points else 0)
     kind = ("include", "exclude")[int(rng.integers(2))]
-    edits = [lambda: document.place(kind, x, y)] * 4 + [document.close, document.drop_draft]
+    edits = [lambda: document.place(kind, x, y)] * 4
+    edits += [document.close, document.drop_draft, lambda: document.turn_draft(kind)]
     edits += [document.settle, document.undo, document.redo, document.undo]
     if count:
         moving = bool(rng.integers(2))

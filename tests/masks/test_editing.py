@@ -1,8 +1,6 @@
-"""Going through a set: saving, other programs, the trash folder, the lock."""
+"""Going through a set: saving, other programs, the trash folder."""
 
-import json
 import os
-import socket
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faceswap.errors import UserError
 from faceswap.faces.geometry import resize_transform
 from faceswap.faceset.polygons import Polygon, polygons_to_json, read_polygons
 from faceswap.faceset.store import Faceset, read_face, read_meta, rewrite_meta
 from faceswap.masks.editing import MaskEditor
-from faceswap.masks.lock import EditLock
 from faceswap.types import Side
 
 TRIANGLE = Polygon("include", np.array([(10, 10), (50, 12), (30, 60)], np.float32))
@@ -210,16 +206,3 @@ def test_going_by_labels_and_the_nearest_labelled_face(editor: MaskEditor) -> No
     editor.go(99)
     assert editor.at == 5 and editor.nearest_drawn().number == 4
     assert editor.neighbours(3) == [4, 5, None]
-
-
-def test_a_second_editor_is_refused_and_one_that_was_killed_is_not_waited_for(folder: Path) -> None:
-    with EditLock(folder) as lock:
-        assert lock.held
-        with pytest.raises(UserError, match="another mask editor"), EditLock(folder):
-            pass
-    with EditLock(folder):
-        pass
-    (folder / ".mask_edit.lock").write_text(json.dumps({"host": socket.gethostname(), "pid": 1, "began": 0}))
-    with EditLock(folder) as lock:
-        assert lock.held
-    assert not list(folder.glob(".*"))

@@ -1,8 +1,9 @@
 """stages.mask_edit before its window opens."""
 
+import os
 from pathlib import Path
 
-from faceswap.masks.lock import EditLock
+from faceswap.io.lock import FolderLock
 from faceswap.types import Side
 from tests.conftest import MakeFaces, RunStage
 
@@ -19,9 +20,10 @@ def test_a_set_that_is_open_in_another_editor_is_refused(
 ) -> None:
     folder = tmp_path / "workspace" / "data_dst" / "aligned"
     make_faces(folder, 2, Side.DST)
-    with EditLock(folder):
+    with FolderLock(folder, ("", "")):
         done = run_stage("mask_edit")
-    assert done.returncode == 2 and "another mask editor" in done.stderr and "delete" in done.stderr
+    assert done.returncode == 2 and "another mask editor" in done.stderr
+    assert f"process {os.getpid()}" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_a_workspace_without_faces_says_how_to_get_them(tmp_path: Path, run_stage: RunStage) -> None:
