@@ -3,7 +3,8 @@
     python -m stages.train --workspace DIR --arch LIAE-UD
 
 The same command continues a model; its architecture stays, other options may change and are remembered.
-Look at model/NAME/preview.png, loss.png, quality.png and log.txt while it runs. Ctrl-C saves and ends.
+Watch it in a window, `python -m stages.preview`, or look at preview.png, loss.png, quality.png and log.txt in
+model/NAME while it runs. Ctrl-C saves and ends.
 
 Options may change while it trains: edit model/NAME/train.json and save it. It is read again within a second;
 what cannot be used is said and changes nothing, what needs a new start (batch size, device, …) is said, too.
@@ -13,7 +14,7 @@ over all others, and ends after its "iterations", or by "plateau": true when the
 """
 
 from collections.abc import Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from faceswap.faceset.store import Faceset
 from faceswap.faceset.stored_masks import counted
 from faceswap.io import checkpoint
 from faceswap.io.files import read_json
+from faceswap.io.lock import model_lock
 from faceswap.models.arch import Arch
 from faceswap.runtime import DeviceName, Precision, choose_device, choose_dtype
 from faceswap.train import pretraining
@@ -44,7 +46,7 @@ from faceswap.train.plan import PROBE_S, plan, report
 from faceswap.train.quality import make_judge
 from faceswap.train.reset import INTER, check_part
 from faceswap.train.run import FIXED, Run, open_run
-from faceswap.train.samples import SampleStore, check_face_type, open_samples
+from faceswap.train.samples import SampleStore, cached_samples, check_face_type, open_samples
 from faceswap.train.settings import ScheduleSettings
 from faceswap.train.trainer import Trainer
 from faceswap.types import FaceType, Side
@@ -114,24 +116,24 @@ def main(cfg: Settings) -> None:
 
 def open_and_train(cfg: Settings, folder: Path, device: torch.device, share: Share) -> None:
     """Open model and faces, and train as this process's share says."""
-    facesets = {label: Faceset.open(path) for label, path in folders(cfg).items()}
     with share.first():
         run = open_run(folder, asked(cfg), cfg.seed, cfg.base)
-        for faceset in facesets.values():
-            check_face_type(faceset, run.face_type)
+        facesets = {label: find(path, label, run) for label, path in folders(cfg).items()}
         orders(cfg, run, {})  # Refuses what does not fit the model before anything is written.
-        for note in run.notes:
-            say(note)
-        if run.pretraining and not cfg.pretrain:
-            say(pretraining.leave(run, write=share.is_first))
-        run.pretraining = cfg.pretrain
-        cfg = resolve(cfg, run, device, share)
-        if share.is_first:
-            cfg.save(folder / SETTINGS_FILE)
-        if cfg.iterations is not None and run.iteration >= cfg.iterations:
-            say(f"already at iteration {run.iteration}: type a larger --iterations to go on")
-            return
-        samples = [load(faceset, label, run) for label, faceset in facesets.items()]
+        # Two that are started at once shall not change each other's settings and faces.
+        with model_lock(folder) if share.is_first else nullcontext():
+            for note in run.notes:
+                say(note)
+            if run.pretraining and not cfg.pretrain:
+                say(pretraining.leave(run, write=share.is_first))
+            run.pretraining = cfg.pretrain
+            cfg = resolve(cfg, run, device, share)
+            if share.is_first:
+                cfg.save(folder / SETTINGS_FILE)
+            if cfg.iterations is not None and run.iteration >= cfg.iterations:
+                say(f"already at iteration {run.iteration}: type a larger --iterations to go on")
+                return
+            samples = [load(faceset, label, cfg, run) for label, faceset in facesets.items()]
     train(cfg, run, device, (samples[0], samples[-1]), share)
     say(f"trained to iteration {run.iteration}; look at {folder / 'preview.png'}")
     say(f"next: {command('stages.merge', '--workspace', cfg.workspace, '--model', folder.name)}")
@@ -209,26 +211,47 @@ def orders(cfg: Settings, run: Run, changes: Mapping[str, Any]) -> Orders:
     return Orders(options, cfg.schedule())
 
 
-def load(faceset: Faceset, label: str, run: Run) -> SampleStore:
-    """The faces of a set at the model's size, and a line about each that cannot be used."""
-    samples = open_samples(faceset, run.face_type, run.model.spec.resolution, run.folder / "cache", label)
-    for path in faceset.strangers:
-        warn(f"{path.name} carries no face metadata and is left out")
-    for name, reason in samples.skipped.items():
+def find(folder: Path, label: str, run: Run) -> SampleStore | Faceset:
+    """The faces of a set at the model's size, or the set of which they must be made."""
+    size = run.model.spec.resolution
+    samples = cached_samples(folder, run.face_type, size, run.folder / "cache", label)
+    if samples is not None:
+        return samples
+    faceset = Faceset.open(folder)
+    check_face_type(faceset, run.face_type)
+    return faceset
+
+
+def load(found: SampleStore | Faceset, label: str, cfg: Settings, run: Run) -> SampleStore:
+    """The faces at the model's size, and a line about each that cannot be used."""
+    if isinstance(found, Faceset):
+        found = open_samples(found, run.face_type, run.model.spec.resolution, run.folder / "cache", label)
+    for name, reason in found.skipped.items():
         warn(f"{name} is left out: {reason}")
-    say(f"{label}: {len(samples)} faces from {faceset.folder}; {counted(samples.masks)}")
-    return samples
+    say(f"{label}: {len(found)} faces from {folders(cfg)[label]}; {counted(found.masks)}")
+    return found
 
 
 def remember(cfg: Settings, folder: Path) -> Settings:
     """`cfg` with what was not typed as it was in the model's last run, or is in its family's preset."""
     path = folder / SETTINGS_FILE
-    if path.is_file() and checkpoint.exists(folder):
-        last = read_json(path).get("settings", {})
-        kept = {name: value for name, value in last.items() if name in REMEMBERED}
-    else:
-        kept = read_preset("quick96", Settings) if Arch.parse(cfg.arch).family == "QUICK96" else {}
-    return Settings.of(kept | {name: getattr(cfg, name) for name in cfg.model_fields_set})
+    typed = {name: getattr(cfg, name) for name in cfg.model_fields_set}
+    if not (path.is_file() and checkpoint.exists(folder)):
+        quick = Arch.parse(cfg.arch).family == "QUICK96"
+        return Settings.of((read_preset("quick96", Settings) if quick else {}) | typed)
+    last = read_json(path)
+    values = last.get("settings") if isinstance(last, dict) else None
+    if not isinstance(values, dict):
+        raise UserError(f"{path} is no settings file", "", "delete it: the model does not need it")
+    if unknown := sorted(set(values) - set(Settings.model_fields)):
+        warn(f"{path} sets what there is not, which is left out: {', '.join(unknown)}")
+    kept = {name: value for name, value in values.items() if name in REMEMBERED and name not in typed}
+    try:
+        Settings.of(kept)
+    except UserError as error:
+        hint = "correct it there, or type another value"
+        raise UserError(f"{path} holds what cannot be used", error.found, hint) from None
+    return Settings.of(kept | typed)
 
 
 def asked(cfg: Settings) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def bench_training(seconds: float, device: torch.device, chosen: str = "") -> Js
             continue
         arch, resolution = name.split()
         spec = ModelSpec(Arch.parse(arch), int(resolution))
-        needed = Needs(build(spec)).of(Way(BATCH, dtype, PLAIN))
+        needed = Needs(build(spec), StepOptions()).of(Way(BATCH, dtype, PLAIN))
         free = memory_bytes(device)
         if needed > free:
             rows[name] = f"left out: needs about {gib(needed)}, {gib(free)} are free"

@@ -40,6 +40,7 @@ _ASKING: Mapping[Request, str] = {
 }
 _DOTS: Mapping[State, tuple[str, str]] = {
     "training": ("#5fbf6f", "training"),
+    "ended": ("#8a8d93", "ended"),
     "quiet": ("#d9a441", "no training seems to run"),
     "empty": ("#8a8d93", "nothing trained yet"),
     "missing": ("#d9574a", "no such folder"),
@@ -90,8 +91,7 @@ class PreviewWindow(KeyWindow):
         self._looks.ask(time.monotonic(), self._run.look)
 
     def _received(self, begun: float, report: Report) -> None:
-        kept, before = self.at_iteration, self.report
-        self.report = report
+        kept, before, self.report = self.at_iteration, self.report, report
         # Pictures are thinned out meanwhile: one stays at its iteration, not at its number.
         self.at = self._nearest(kept) if kept is not None and report.timelapse else None
         self._show_figures()
@@ -120,12 +120,12 @@ class PreviewWindow(KeyWindow):
         if state == self._known_state:
             return
         before, self._known_state = self._known_state, state
-        # Nobody is left who would take them.
-        self._asked.clear()
+        self._asked.clear()  # Nobody is left who would take them.
         gone = before is not None and state == "missing"
         told = {
             "missing": f"{self.folder} is {'gone' if gone else 'not there yet'}: it is waited for.",
             "empty": "Nothing has been trained in this folder yet.",
+            "ended": "This training has ended; the line at the bottom says why.",
             "quiet": "No training seems to run here.",
         }
         if state in told:

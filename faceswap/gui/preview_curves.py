@@ -28,6 +28,7 @@ _PAPER, _PANEL, _LINES, _INK, _DIM, _MARK = map(
     QColor, ("#151618", "#1d1f22", "#2c2f34", "#e4e4e4", "#8a8d93", "#d9574a")
 )
 _LEFT_PX, _RIGHT_PX, _TITLE_PX, _BOTTOM_PX, _GAP_PX = 56, 10, 20, 22, 6
+_LABEL_PX = 18
 _STEP, _CLICK_PX = 1.25, 4
 
 
@@ -202,15 +203,23 @@ class CurvesView(QWidget):
 
     def _draw_panel(self, painter: QPainter, panel: Panel, area: QRectF) -> None:
         bounds, width = self.span.bounds, round(area.width())
-        shown = {name: columns(curve, bounds, width, self.smoothing) for name, curve in panel.curves.items()}
-        low, high = fitted(list(shown.values()))
+        smoothing = self.smoothing if panel.smooths else 1
+        shown = {name: columns(curve, bounds, width, smoothing) for name, curve in panel.curves.items()}
+        low, high = fitted(list(shown.values()), whole=not panel.smooths)
         painter.fillRect(area, _PANEL)
-        for tick in ticks(low, high, max(2, int(area.height() / 28))):
+        most = max(2, int(area.height() / 28))
+        # One alone would not tell the scale.
+        tried = (ticks(low, high, count) for count in (most, most + 1, most + 2))
+        labelled = area.bottom() + _LABEL_PX
+        for tick in next((marks for marks in tried if len(marks) > 1), []):
             y = area.bottom() - (tick - low) / (high - low) * area.height()
             painter.setPen(_LINES)
             painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
+            if labelled - y < _LABEL_PX:
+                continue
+            labelled = y
             painter.setPen(_DIM)
-            label = QRectF(0, y - 9, _LEFT_PX - 6, 18)
+            label = QRectF(0, y - _LABEL_PX / 2, _LEFT_PX - 6, _LABEL_PX)
             painter.drawText(label, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, short(tick))
         painter.save()
         painter.setClipRect(area)

@@ -151,6 +151,7 @@ def _row(*items: QWidget | None, margin: int) -> QHBoxLayout:
     """Items beside each other; None takes what room there is."""
     row = QHBoxLayout()
     row.setContentsMargins(margin, margin, margin, margin)
+    row.setSpacing(6)
     for item in items:
         if item is None:
             row.addStretch(1)

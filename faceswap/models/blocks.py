@@ -9,7 +9,8 @@ gradient can be had from its result.
 """
 
 from collections.abc import Callable
-from typing import TypeAlias, cast
+from contextlib import AbstractContextManager
+from typing import Any, TypeAlias, cast
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +23,7 @@ PIXEL_NORM_EPS = 1e-6
 
 # A layer's output and a slope -> what is passed on.
 Activation: TypeAlias = Callable[[Tensor, float], Tensor]
+Contexts: TypeAlias = Callable[[], tuple[AbstractContextManager[object], AbstractContextManager[object]]]
 
 
 def leaky_relu(x: Tensor, slope: float) -> Tensor:
@@ -94,15 +96,19 @@ class Stack(nn.Sequential):
 
     recomputed: keeps only what goes into each block, and computes the rest again for the backward pass
     (Chen et al. 2016, arXiv 1604.06174): the gradients are the same, the forward arithmetic is done twice.
+    contexts: gives what is entered while a block is computed first, and while it is computed again.
     """
 
     recomputed = False
+    contexts: Contexts | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """What the first block takes -> what the last one gives."""
         for block in self:
             if self.recomputed and torch.is_grad_enabled():
-                x = checkpoint(block, x, use_reentrant=False, preserve_rng_state=False)
+                # torch.compile takes no contexts, not even empty ones.
+                entered: dict[str, Any] = {} if self.contexts is None else {"context_fn": self.contexts}
+                x = checkpoint(block, x, use_reentrant=False, preserve_rng_state=False, **entered)
             else:
                 x = block(x)
         return x

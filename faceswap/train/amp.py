@@ -6,6 +6,7 @@ Everything is a loss per sample, (B,), in float32.
 import torch
 from torch import Tensor
 
+from faceswap.models.arithmetic import autocast
 from faceswap.train.losses import gaussian_blur, widen_mask
 from faceswap.train.styles import TV_WEIGHT, total_variation
 
@@ -19,7 +20,7 @@ def background_terms(face: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     0.1 · mean((p° − t°)²) + 1e-6 · TV(p°), with p°, t° = the picture where the widened mask is not.
     face, target: (B, 3, R, R) in [0, 1]; mask: (B, 1, R, R) of the target.
     """
-    with torch.autocast(face.device.type, enabled=False):
+    with autocast(face.device, torch.float32):
         outside = 1 - widen_mask(mask.float())
         drawn, wanted = face.float() * outside, target.float() * outside
         unlikeness = (drawn - wanted).square().mean(dim=(1, 2, 3))

@@ -71,7 +71,11 @@ def adopt(model: SwapModel, base: checkpoint.Loaded) -> tuple[str, ...]:
     other = describe(ModelSpec.from_json(base.state["spec"]))
     # A few output biases fit any model; they are no start.
     if all(tensor.dim() == 1 for tensor in fitting.values()):
-        raise UserError(f"no weight of the base {base.path.name} fits this model", f"the base is {other}")
+        raise UserError(
+            f"no weight of the base {base.path.name} fits this model",
+            f"the base is {other}, the model {describe(model.spec)}",
+            "leave the architecture and sizes out to have the base's own, or name another --base",
+        )
     model.load_state_dict(fitting, strict=False)
     if len(fitting) == len(own):
         return (f"starting from the base {base.path.name}",)

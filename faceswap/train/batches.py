@@ -31,6 +31,8 @@ from faceswap.train.sampling import (
 from faceswap.types import Side
 
 _PREFETCHED = 3
+# Batches after which what they have read of the stores is let go: else all of them come to lie in memory.
+_RELEASED_EVERY = 50
 
 
 @dataclass(frozen=True)
@@ -82,12 +84,17 @@ class Batches:
         threads = 1 if self.options.color_transfer == "none" else max(1, (os.cpu_count() or 1) // 2)
         with ThreadPoolExecutor(threads, thread_name_prefix="batches") as pool:
             waiting: deque[Future[Batch]] = deque()
+            drawn = 0
             try:
                 while True:
                     while len(waiting) < _PREFETCHED + threads - 1:
                         waiting.append(pool.submit(self.draw, seen))
                         seen += self.batch_size
                     yield waiting.popleft().result()
+                    drawn += 1
+                    if drawn % _RELEASED_EVERY == 0:
+                        self.src.release()
+                        self.dst.release()
             finally:
                 pool.shutdown(cancel_futures=True)
 

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from faceswap.models.arch import ModelSpec
+from faceswap.models.arithmetic import autocast
 from faceswap.models.blocks import initialise
 from faceswap.models.critics import CodeCritic, PatchCritic, patch_strides
 from faceswap.train.distributed import Share
@@ -63,8 +64,7 @@ class Critic:
         return loss.detach()
 
     def _ask(self, network: nn.Module, pictures: Tensor) -> tuple[Tensor, ...]:
-        shortened = self._dtype is not torch.float32
-        with torch.autocast(pictures.device.type, self._dtype, enabled=shortened):
+        with autocast(pictures.device, self._dtype):
             answers: tuple[Tensor, ...] = network(pictures)
         return answers
 

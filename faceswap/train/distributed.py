@@ -158,7 +158,7 @@ def joined(device: torch.device) -> Iterator[tuple[Share, torch.device]]:
     try:
         yield Share(rank, world), device
     except RuntimeError as error:
-        if not _is_loss_of_a_peer(error):
+        if not is_loss_of_a_peer(error):
             raise
         raise UserError(
             f"another process of this training has ended, so process {rank} of {world} ends too",
@@ -180,6 +180,8 @@ def _own(device: torch.device, local_rank: int) -> torch.device:
     return torch.device("cuda", local_rank)
 
 
-def _is_loss_of_a_peer(error: RuntimeError) -> bool:
+def is_loss_of_a_peer(error: BaseException) -> bool:
+    """Whether another process of this training is gone."""
     # gloo raises bare RuntimeErrors that name its source files.
-    return isinstance(error, dist.DistError) or "gloo" in str(error).lower()
+    gloo = isinstance(error, RuntimeError) and "gloo" in str(error).lower()
+    return isinstance(error, dist.DistError) or gloo

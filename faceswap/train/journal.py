@@ -6,6 +6,9 @@ from pathlib import Path
 
 from faceswap.console import say, warn
 
+# How the last sentence of a training begins, however it ended.
+ENDED = "ended at iteration"
+
 
 class Journal:
     """Says and writes down; a full disk only costs the line."""

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from faceswap.models.arithmetic import autocast
+
 SSIM_SIGMA = 1.5
 SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2
 STRUCTURAL_WEIGHT = PIXEL_WEIGHT = MASK_WEIGHT = 10.0
@@ -55,7 +57,7 @@ def reconstruction_terms(
     masked: faces are compared only in the `region` of the target mask, so that the background is free.
     windows: the sides of DSSIM's windows, from R.
     """
-    with torch.autocast(face.device.type, enabled=False):
+    with autocast(face.device, torch.float32):
         face, mask, target, target_mask = (x.float() for x in (face, mask, target, target_mask))
         mask_loss = MASK_WEIGHT * (target_mask - mask).square().mean(dim=(1, 2, 3))
         if masked:

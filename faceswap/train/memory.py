@@ -8,16 +8,17 @@ import torch
 
 from faceswap.errors import UserError
 from faceswap.io.files import gib
-from faceswap.models.flops import kept_bytes
 from faceswap.models.swap import SwapModel
 from faceswap.runtime import has_bf16
 from faceswap.train.economy import Economy
+from faceswap.train.footprint import learning_bytes, shape_step
+from faceswap.train.options import OptimizerName, StepOptions
+from faceswap.train.steps import TrainStep
 
-# Weight, gradient and both moments of the optimiser; bf16 keeps a copy of the weights besides.
-_BYTES_A_WEIGHT = 4 * 4
-_BYTES_A_BF16_WEIGHT = 2
-# Float32 pictures of three channels that inputs, targets, augmentation and losses keep of a face.
-_PICTURES_A_FACE = 40
+# Weight and moments of the optimiser stay; its step holds gradient and scratch for each besides.
+_MOMENTS: dict[OptimizerName, int] = {"adabelief": 2, "rmsprop": 1, "adamw": 2}
+# Faces whose need is counted; between them it grows by straight lines, beyond as at the end.
+_COUNTED = (1, 4, 8, 16)
 # Convolutions need room to work in, and a part of the memory is never whole enough to be used.
 _HEADROOM = 1.15
 
@@ -61,21 +62,41 @@ def _powers(below: int) -> list[int]:
 
 
 class Needs:
-    """What training a model takes, from the shapes of its layers. world: processes that share a batch."""
+    """What training a model by `options` takes, from shapes. world: processes that share a batch."""
 
-    def __init__(self, model: SwapModel, world: int = 1) -> None:
-        self._world = world
-        self._weights = sum(parameter.numel() for parameter in model.parameters())
-        self._kept = {recomputed: kept_bytes(model, recomputed) for recomputed in (False, True)}
-        self._pictures = 2 * _PICTURES_A_FACE * 3 * 4 * model.spec.resolution**2
+    def __init__(self, model: SwapModel, options: StepOptions, world: int = 1) -> None:
+        self._model, self._options, self._world = model, options, world
+        self._steps: dict[tuple[torch.dtype, bool], TrainStep] = {}
+        self._learning: dict[tuple[torch.dtype, bool, int], int] = {}
 
     def of(self, way: Way) -> int:
-        """Bytes: weights and what goes with them, and what each face of a part of the batch keeps."""
-        half = way.dtype is torch.bfloat16
-        fixed = self._weights * (_BYTES_A_WEIGHT + (_BYTES_A_BF16_WEIGHT if half else 0))
-        kept = self._kept[way.economy.checkpointing] * (0.5 if half else 1)
+        """Bytes: weights, critics', and what goes with them, and what a part of the batch needs besides."""
+        step = self._step(way)
+        networks = (step.model, *(critic.network for critic in step.critics.values()))
+        weights = sum(p.nbytes for network in networks for p in network.parameters())
+        lasting = weights * (1 + _MOMENTS[self._options.optimizer])
+        # From the second part on the gradients of those before are there from the beginning.
+        gradients = weights if way.economy.parts > 1 else 0
+        return int(_HEADROOM * (lasting + max(gradients + self._to_learn(way), 2 * weights)))
+
+    def _to_learn(self, way: Way) -> float:
         faces = way.batch / (way.economy.parts * self._world)
-        return int(_HEADROOM * (fixed + faces * (kept + self._pictures)))
+        above = next((count for count in _COUNTED[1:] if faces <= count), _COUNTED[-1])
+        below = _COUNTED[_COUNTED.index(above) - 1]
+        low, high = (self._counted(way, count) for count in (below, above))
+        return low + (high - low) * (faces - below) / (above - below)
+
+    def _counted(self, way: Way, faces: int) -> int:
+        key = way.dtype, way.economy.checkpointing, faces
+        if key not in self._learning:
+            self._learning[key] = learning_bytes(self._step(way), faces)
+        return self._learning[key]
+
+    def _step(self, way: Way) -> TrainStep:
+        key = way.dtype, way.economy.checkpointing
+        if key not in self._steps:
+            self._steps[key] = shape_step(self._model, self._options, *key)
+        return self._steps[key]
 
 
 def memory_bytes(device: torch.device) -> int:
@@ -95,9 +116,10 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(part in text for part in known)
 
 
-def out_of_memory(model: SwapModel, way: Way, device: torch.device, saved: int, world: int = 1) -> UserError:
-    """What to type instead. saved: the iteration that is on the disk, 0 for none."""
-    needs = Needs(model, world)
+def out_of_memory(step: TrainStep, batch: int, saved: int) -> UserError:
+    """What to type instead. batch: faces of each side an update; saved: iteration on the disk, 0 for none."""
+    way, device, world = Way(batch, step.dtype, step.economy), step.device, step.share.world
+    needs = Needs(step.model, step.options, world)
     had = needs.of(way)
     lesser = [(other, needs.of(other)) for other in way.dearer(device, world)]
     ways = [f"{other} (about {gib(need)})" for other, need in _each_lower(lesser, had)]

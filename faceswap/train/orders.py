@@ -65,6 +65,7 @@ class Director:
         self._phases, self._journal = phases, journal
         self._stamp = _stamp(path)
         self._values = self._read()
+        self._written = frozenset(self._values)  # The stage writes all settings that there are.
         self._changes: Json = {}
 
     def orders(self) -> Orders:
@@ -136,7 +137,9 @@ class Director:
     def _tell(self, changed: Json) -> None:
         phase = self._phase
         for name, value in changed.items():
-            if name not in self._live:
+            if name not in self._written:
+                self._journal.warn(f"{self._path.name} sets {name}, but there is no such setting")
+            elif name not in self._live:
                 self._journal.warn(f"{name} can only change when training is started anew")
             elif phase and name in phase.settings:
                 self._journal.warn(f"{name} is decided by the phase {phase.name!r}")

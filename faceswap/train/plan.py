@@ -70,7 +70,7 @@ def plan(
     The speeds are from a probe of `seconds`. world: processes that share a batch; the memory is that of one.
     """
     dtypes = [torch.bfloat16, torch.float32] if has_bf16(device) else [torch.float32]
-    room, needs = memory_bytes(device), Needs(model, world)
+    room, needs = memory_bytes(device), Needs(model, options, world)
     rows = []
     for dtype in dtypes:
         speed = probe(model, options, batch // world, device, dtype, seconds / len(dtypes))
@@ -87,7 +87,7 @@ def report(rows: Sequence[Row], model: SwapModel, batch: int, device: torch.devi
     """The plan in lines, with what is proposed at the end."""
     weights = sum(parameter.numel() for parameter in model.parameters())
     flops = iteration_flops(model, batch)
-    yield f"{weights / 1e6:.1f} M weights; an iteration of batch {batch} is {flops / 1e9:.0f} GFLOP"
+    yield f"{weights / 1e6:.1f} M weights; the layers' arithmetic of batch {batch}: {flops / 1e9:.0f} GFLOP"
     yield f"{device} has {gib(memory_bytes(device))} free; predicted, with hours to {HOURS_FOR:,} iterations:"
     yield from map(str, rows)
     yield from propose(rows, batch)

@@ -3,7 +3,6 @@
 import shutil
 
 from faceswap.io import checkpoint
-from faceswap.io.lock import model_lock
 from faceswap.train.reset import redraw
 from faceswap.train.run import Run
 
@@ -16,7 +15,8 @@ def leave(run: Run, write: bool = True) -> str:
     The other parts and the optimiser's moments stay. Unlike DeepFaceLab's (§16.45), LIAE's inter_AB was
     trained until here; it is drawn anew all the same, as it has merged other people. The newest pretrained
     checkpoint is kept beside the others as NUMBER.pretrained, for `--base`. A process killed in between
-    finds either that or the new one. write: False leaves the files to another process. Returns a sentence.
+    finds either that or the new one. write: False leaves the files to another process, else the caller holds
+    the model's lock. Returns a sentence.
     """
     pretrained, seed = run.iteration, run.seed
     parts = [name for name, _ in run.model.named_children() if name.startswith(_INTER)]
@@ -33,12 +33,11 @@ def leave(run: Run, write: bool = True) -> str:
 
 
 def _start_over(run: Run) -> None:
-    with model_lock(run.folder):
-        # Older ones go first: a save keeps the newest two, and 0 is not the newest yet.
-        newest, *older = checkpoint.saved(run.folder)
-        for path in older:
-            shutil.rmtree(path)
-        run.save(run.tensors)
-        kept = newest.with_name(f"{newest.name}.pretrained")
-        shutil.rmtree(kept, ignore_errors=True)
-        newest.rename(kept)
+    # Older ones go first: a save keeps the newest two, and 0 is not the newest yet.
+    newest, *older = checkpoint.saved(run.folder)
+    for path in older:
+        shutil.rmtree(path)
+    run.save(run.tensors)
+    kept = newest.with_name(f"{newest.name}.pretrained")
+    shutil.rmtree(kept, ignore_errors=True)
+    newest.rename(kept)

@@ -12,6 +12,8 @@ from faceswap.types import Frame, Image
 COLUMNS = ("src", "src > src", "dst", "dst > dst", "swap", "swap in place")
 # On the way to src, where a model morphs (dfl-facts §10.3); the swap is at 1.
 MORPHS = (0.25, 0.5, 0.65, 0.75)
+# A loss in a picture or the log is the mean of so many iterations: single ones jump.
+MEAN_OF = 100
 _SRC, _DST = (90, 170, 255), (255, 200, 70)
 _PAPER, _LINES, _INK = 24, 70, (225, 225, 225)
 _HEADER_PX, _GAP_PX = 26, 4
@@ -102,8 +104,10 @@ def loss_plot(
     _draw_scale(plot, area, top)
     for values, colour in ((losses[1], _DST), (losses[0], _SRC)):
         _draw_band(plot[area], values, top, colour)
-    _write(plot, f"src {losses[0, -1]:.4f}", (56, _HEADER_PX - 8), _SRC)
-    _write(plot, f"dst {losses[1, -1]:.4f}", (186, _HEADER_PX - 8), _DST)
+    src_loss, dst_loss = losses[:, -MEAN_OF:].mean(axis=1)
+    _write(plot, f"src {src_loss:.4f}", (56, _HEADER_PX - 8), _SRC)
+    _write(plot, f"dst {dst_loss:.4f}", (186, _HEADER_PX - 8), _DST)
+    _write(plot, f"mean of {min(MEAN_OF, losses.shape[1])}", (316, _HEADER_PX - 8))
     _write(plot, f"iteration {iteration}", (width - 190, height - 8))
     _write(plot, f"{iteration - losses.shape[1]}", (56, height - 8))
     return plot

@@ -97,12 +97,31 @@ class Judge:
                 like_dst = float(vector @ self._reader.embedding(dst, here))
             yield off, like_src, like_dst
 
+    def yardstick(self) -> tuple[float, float] | None:
+        """How like src its own faces are, and dst's: what the swap's likeness is to be seen by.
+
+        None where the pack cannot tell.
+        """
+        if self._reader is None or not self._reader.knows_people:
+            return None
+        who = self._src_identity(self._reader)
+        own, others = (
+            float((_embeddings(self._reader, faces[:_WHO_FACES]) @ who).mean())
+            for faces in (self._src, self._dst)
+        )
+        return own, others
+
     def _src_identity(self, reader: FaceReader) -> NDArray[np.float32]:
         if self._who is None:
-            crops = [np.ascontiguousarray(face[..., :3]) for face in self._src]
-            mean = np.mean([reader.embedding(crop, reader.landmarks(crop)) for crop in crops], axis=0)
+            mean = _embeddings(reader, self._src).mean(axis=0)
             self._who = np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-6), np.float32)
         return self._who
+
+
+def _embeddings(reader: FaceReader, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(N, D) of faces (N, R, R, 4)."""
+    crops = [np.ascontiguousarray(face[..., :3]) for face in faces]
+    return np.stack([reader.embedding(crop, reader.landmarks(crop)) for crop in crops])
 
 
 def make_judge(held: SampleStore | None, src: SampleStore, pack: str, face_type: FaceType) -> Judge | None:
@@ -119,7 +138,10 @@ def make_judge(held: SampleStore | None, src: SampleStore, pack: str, face_type:
         say(f"landmarks and likeness are not measured: {error}")
         return Judge(held, src, None)
     say(f"{len(held)} dst faces are held back to measure with; {_known(reader)}")
-    return Judge(held, src, reader)
+    judge = Judge(held, src, reader)
+    if likeness := judge.yardstick():
+        say("likeness to src: {:.3f} of its own faces, {:.3f} of dst's".format(*likeness))
+    return judge
 
 
 def _known(reader: FaceReader) -> str:

@@ -6,12 +6,13 @@ batch, and a second start needs no decoding. It is a cache: its name says what i
 
 import hashlib
 import json
+import mmap
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeAlias, get_args
+from typing import Any, TypeAlias, get_args
 
 import cv2
 import numpy as np
@@ -24,12 +25,13 @@ from faceswap.faces.landmarks import eyes_mask, mouth_mask, pose_deg
 from faceswap.faces.warp import resample
 from faceswap.faceset.metadata import FaceMeta
 from faceswap.faceset.store import Face, Faceset, read_face
-from faceswap.faceset.stored_masks import MaskOrigin, known_mask, mask_path
-from faceswap.io.files import atomic_path, require_free_space, write_json
+from faceswap.faceset.stored_masks import FOLDER as MASKS
+from faceswap.faceset.stored_masks import MaskOrigin, known_mask
+from faceswap.io.files import atomic_path, list_images, require_free_space, write_json
 from faceswap.io.images import as_grey
 from faceswap.types import FaceType, Frame, Mask, Points
 
-_VERSION = 3
+_VERSION = 4
 CHANNELS = 4  # red, green, blue, mask
 EYES_MOUTH_PX = 128
 _Made: TypeAlias = tuple[NDArray[np.uint8], Points, MaskOrigin]
@@ -60,6 +62,12 @@ class SampleStore:
         """(len(rows), R, R, 4) copied out of the store."""
         return self.pixels[self._stored(rows)]
 
+    def release(self) -> None:
+        """Give the memory back in which faces lie that were read; the system may still know them."""
+        mapped: Any = self.pixels.base
+        if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            mapped.madvise(mmap.MADV_DONTNEED)
+
     def eyes_mouth(self, rows: Sequence[int] | NDArray[np.int64]) -> NDArray[np.uint8]:
         """(len(rows), 128, 128) masks of eyes and open mouth, whatever the resolution of the faces.
 
@@ -89,6 +97,16 @@ class SampleStore:
         return self.take(np.linspace(0, len(self) - 1, min(count, len(self))).astype(np.int64))
 
 
+def cached_samples(
+    faceset: Path, face_type: FaceType, resolution: int, folder: Path, label: str
+) -> SampleStore | None:
+    """What `open_samples` has made of the set in folder `faceset`; None where that is to be made anew.
+
+    Only files are listed, none is opened: a hundred thousand faces take a second.
+    """
+    return _read_cache(_cache_path(faceset, face_type, resolution, folder, label))
+
+
 def open_samples(
     faceset: Faceset, face_type: FaceType, resolution: int, folder: Path, label: str
 ) -> SampleStore:
@@ -96,16 +114,16 @@ def open_samples(
 
     Larger face types are re-cropped from their landmarks. A face's mask is the one drawn for it, else the one
     stored with the set, else the hull of its landmarks. Crops that cannot be decoded are left out and
-    listed in `skipped`. Raises UserError when the set shows less of the head than `face_type`, when no
-    crop can be used, or when the cache does not fit on the disk.
+    listed in `skipped`, as are pictures without metadata. Raises UserError when the set shows less of the
+    head than `face_type`, when no crop can be used, or when the cache does not fit on the disk.
     """
     check_face_type(faceset, face_type)
-    path = folder / f"{label}-{_key(faceset.faces, face_type, resolution)}.npy"
+    path = _cache_path(faceset.folder, face_type, resolution, folder, label)
     store = _read_cache(path)
     if store is None:
         for outdated in folder.glob(f"{label}-*"):
             outdated.unlink()
-        store = _make(faceset.faces, face_type, resolution, path, label)
+        store = _make(faceset, face_type, resolution, path, label)
     if not store.names:
         name, reason = next(iter(store.skipped.items()))
         raise UserError(f"no crop in {faceset.folder} can be used", f"{name}: {reason}", "align again")
@@ -170,12 +188,14 @@ def _landmarks_path(path: Path) -> Path:
     return path.with_suffix(".landmarks.npy")
 
 
-def _make(faces: Sequence[Face], face_type: FaceType, resolution: int, path: Path, label: str) -> SampleStore:
+def _make(faceset: Faceset, face_type: FaceType, resolution: int, path: Path, label: str) -> SampleStore:
+    faces = faceset.faces
     shape = (len(faces), resolution, resolution, CHANNELS)
     require_free_space(path.parent, int(np.prod(shape, dtype=np.int64)), f"the cache of {len(faces)} faces")
-    skipped: dict[str, str] = {}
+    skipped = {stranger.name: "it carries no face metadata" for stranger in faceset.strangers}
     names: list[str] = []
     landmarks: list[Points] = []
+    yaws: list[float] = []
     masks = dict.fromkeys(get_args(MaskOrigin), 0)
     with atomic_path(path) as temporary, ThreadPoolExecutor(os.cpu_count()) as pool:
         pixels = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
@@ -186,13 +206,13 @@ def _make(faces: Sequence[Face], face_type: FaceType, resolution: int, path: Pat
             else:
                 pixels[len(names)], points, origin = sample
                 landmarks.append(points)
+                yaws.append(round(float(np.deg2rad(pose_deg(points, resolution)[1])), 4))
                 masks[origin] += 1
                 names.append(face.path.name)
         pixels.flush()
         del pixels
     with atomic_path(_landmarks_path(path)) as temporary:
         np.save(temporary, np.array(landmarks, np.float32).reshape(-1, 68, 2))
-    yaws = [round(float(np.deg2rad(pose_deg(points, resolution)[1])), 4) for points in landmarks]
     record = {"names": names, "skipped": skipped, "masks": masks, "yaws": yaws}
     write_json(path.with_suffix(".json"), record)
     return _read(path)
@@ -216,16 +236,14 @@ def _try_sample(face: Face, face_type: FaceType, resolution: int) -> _Made | str
         return str(error).replace("\n ", ";")
 
 
-def _key(faces: Sequence[Face], face_type: FaceType, resolution: int) -> str:
-    """Changes with every crop or mask that is added, removed, renamed or written anew."""
-    stats = [(face.path.name, _stat(face.path), _stat(mask_path(face.path))) for face in faces]
+def _cache_path(faceset: Path, face_type: FaceType, resolution: int, folder: Path, label: str) -> Path:
+    """Another name with every crop or mask that is added, removed, renamed or written anew."""
+    stats = [_stats(faceset), _stats(faceset / MASKS)]
     text = json.dumps([_VERSION, str(face_type), resolution, stats])
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return folder / f"{label}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.npy"
 
 
-def _stat(path: Path) -> tuple[int, int] | None:
-    try:
-        stat = path.stat()
-    except FileNotFoundError:
-        return None
-    return stat.st_size, stat.st_mtime_ns
+def _stats(folder: Path) -> list[tuple[str, int, int]]:
+    """Names, sizes and times of the pictures in `folder`, sorted; none where there is no such folder."""
+    found = ((path.name, path.stat()) for path in list_images(folder))
+    return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in found]

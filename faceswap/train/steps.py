@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from faceswap.models.arithmetic import autocast
 from faceswap.models.build import fast_layout
 from faceswap.models.swap import Reconstruction, Swap, SwapModel
 from faceswap.train.batches import Batch
@@ -81,7 +82,6 @@ class TrainStep:
         self.network = share.wrap(Networks(self.model, economy.compiled))
         self._inputs = Inputs(self.model, self.regime, device, self.memory_format)
         self._params = dict(self.model.named_parameters())
-        self._dropout = torch.Generator(device)
         self.critics = Critics(model.spec, device, dtype, self.memory_format, share)
         self._kind: str | None = None
         self.change(options)
@@ -111,7 +111,7 @@ class TrainStep:
         parts = self.economy.parts
         losses: dict[str, Tensor] = {}
         for number in range(parts):
-            for name, loss in self._learn(batch, Share(number, parts), seed, iteration).items():
+            for name, loss in self.learn(batch, Share(number, parts), seed, iteration).items():
                 losses[name] = losses.get(name, 0) + loss / parts
         self._step_model(seed, iteration)
         self._step_critics(seed, iteration)
@@ -120,7 +120,7 @@ class TrainStep:
         src, dst, *extra = values
         return Losses(src, dst, dict(zip(list(losses)[2:], extra, strict=True)))
 
-    def _learn(self, batch: Batch, part: Share, seed: int, iteration: int) -> dict[str, Tensor]:
+    def learn(self, batch: Batch, part: Share, seed: int, iteration: int) -> dict[str, Tensor]:
         """Add what a part of the batch has to say to all gradients; returns its losses, those of sides first.
 
         The critics learn from what the model makes before its update.
@@ -133,7 +133,7 @@ class TrainStep:
         # Processes exchange their gradients when the last part is added.
         last = part.rank == part.world - 1
         with nullcontext() if last else unshared(self.network, *(c.trained for c in self.critics.values())):
-            with self._autocast():
+            with autocast(self.device, self.dtype):
                 made: Pass = self.network(
                     faces[Side.SRC].warped,
                     faces[Side.DST].warped,
@@ -185,7 +185,8 @@ class TrainStep:
             rate *= cosine_factor(iteration + 1)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        optimizer.dropout = self._dropout.manual_seed(draw) if options.lr_dropout else None
+        drawn_by = torch.Generator(self.device).manual_seed(draw) if options.lr_dropout else None
+        optimizer.dropout = drawn_by
         optimizer.step()
 
     @torch.inference_mode()
@@ -194,7 +195,7 @@ class TrainStep:
         rows = min(len(src), len(dst))
         both = (torch.from_numpy(faces[:rows]) for faces in (src, dst))
         src_faces, dst_faces = (to_device(faces, self.device) for faces in both)
-        with self._autocast():
+        with autocast(self.device, self.dtype):
             made: Reconstruction = self.model(src_faces[:, :3], dst_faces[:, :3])
             swap: Swap = self.model.swap(dst_faces[:, :3])
             between = [self.model.swap(dst_faces[:, :3], morph) for morph in MORPHS if self.model.morphs]
@@ -234,9 +235,6 @@ class TrainStep:
         if not load_by_name(self.optimizer, self._params, saved) and saved:
             notes.append(f"the optimiser is {self._kind} now and starts without memory")
         return (*notes, *self.critics.load(parts.get("critics", {})))
-
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not torch.float32)
 
 
 def _to_images(pictures: Tensor) -> Image:

@@ -3,7 +3,8 @@
 import math
 import time
 from collections import deque
-from contextlib import ExitStack, closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from statistics import median
 
 from faceswap.console import progress_bar
@@ -14,12 +15,14 @@ from faceswap.train import requests, reset
 from faceswap.train.batches import Batches
 from faceswap.train.board import Board
 from faceswap.train.collapse import CollapseError, FlatWatch, LossWatch
+from faceswap.train.distributed import is_loss_of_a_peer
 from faceswap.train.feed import Feed
 from faceswap.train.history import History
-from faceswap.train.journal import Journal
+from faceswap.train.journal import ENDED, Journal
 from faceswap.train.keeper import Keeper
-from faceswap.train.memory import Way, is_out_of_memory, out_of_memory
+from faceswap.train.memory import is_out_of_memory, out_of_memory
 from faceswap.train.orders import Director, Orders, Schedule
+from faceswap.train.preview import MEAN_OF
 from faceswap.train.quality import Judge, Track
 from faceswap.train.recipe import is_flat
 from faceswap.train.run import Run
@@ -56,7 +59,7 @@ class Trainer:
         self._losses, self._flatness = LossWatch(), FlatWatch()
         self._durations_s: deque[float] = deque(maxlen=51)
         self._waits_s: deque[float] = deque(maxlen=51)
-        self._ending = False
+        self._ending: str | None = None  # why, once it is to end
 
     @property
     def schedule(self) -> Schedule:
@@ -80,6 +83,7 @@ class Trainer:
                 progress_bar(run.folder.name, "it", self.schedule.iterations, run.iteration)
             )
             self._begin()
+            stack.enter_context(self._parting())
             while not self._train_and_save(stop):
                 pass
         stop.raise_if_wanted()
@@ -93,16 +97,35 @@ class Trainer:
         requests.take(run.folder)
         self._started = self._listened_at = self._measured_at = time.monotonic()
         self._previewed_at = -math.inf
+        self._journal.say(f"training from iteration {run.iteration} on")
         if self._director and (text := self._director.introduction()):
             self._journal.say(text)
+
+    @contextmanager
+    def _parting(self) -> Iterator[None]:
+        """The log's last line, whatever ends what is done while entered."""
+        try:
+            yield
+        except BaseException as error:
+            self._ending = _reason(error)
+            raise
+        finally:
+            number, saved = self.run.iteration, self._keeper.saved_iteration
+            src, dst = self._history.mean_since(max(0, number - MEAN_OF))
+            loss = f", loss src {src:.4f} dst {dst:.4f}" if number else ""
+            kept = f"; saved is iteration {saved}" if saved != number else ""
+            self._journal.say(f"{ENDED} {number}{loss}: {self._ending}{kept}")
 
     def _ended(self, stop: StopRequest) -> bool:
         target, minutes = self.schedule.iterations, self.schedule.minutes
         if stop.wanted:
             self._journal.say(f"stopping at iteration {self.run.iteration}; once more to stop without saving")
-        reached = target is not None and self.run.iteration >= target
-        timed_out = minutes is not None and time.monotonic() - self._started >= 60 * minutes
-        return reached or timed_out or stop.wanted or self._ending
+            self._ending = "by a signal"
+        elif target is not None and self.run.iteration >= target:
+            self._ending = "all iterations are done"
+        elif minutes is not None and time.monotonic() - self._started >= 60 * minutes:
+            self._ending = "the time is over"
+        return self._ending is not None
 
     def _train_and_save(self, stop: StopRequest) -> bool:
         """Train to the end; False where a collapse came in between and there is more to do."""
@@ -152,9 +175,7 @@ class Trainer:
         return losses
 
     def _out_of_memory(self) -> UserError:
-        step, saved = self.step, self._keeper.saved_iteration
-        way = Way(self.batches.batch_size, step.dtype, step.economy)
-        return out_of_memory(step.model, way, step.device, saved, step.share.world)
+        return out_of_memory(self.step, self.batches.batch_size, self._keeper.saved_iteration)
 
     def _report(self, losses: Losses) -> str:
         # A median, because the first iteration and a busy moment say nothing about the rest.
@@ -186,7 +207,7 @@ class Trainer:
             self._save()
             self._keeper.back_up("phase")
             self._obey(orders)
-            self._ending = self._director.over
+            self._ending = "the recipe is over" if self._director.over else None
 
     def _listen(self) -> None:
         """See whether the settings file was changed, or a window asks for something."""
@@ -204,7 +225,8 @@ class Trainer:
             self._save()
         if "backup" in asked:
             self._keeper.back_up("hand")
-        self._ending |= "stop" in asked
+        if "stop" in asked:
+            self._ending = "a window asked for it"
 
     def _look_and_save(self) -> None:
         now, schedule = time.monotonic(), self.schedule
@@ -240,7 +262,7 @@ class Trainer:
         self._measured_at = time.monotonic()
         if self.schedule.stop_when_flat and is_flat(self._track.errors_since(self.run.phase_since)):
             self._journal.say("the error on held-back faces falls no more: that is what this training gives")
-            self._ending = True
+            self._ending = "the error falls no more"
 
     def _heal(self, error: CollapseError) -> None:
         self._keeper.roll_back(error)
@@ -257,3 +279,11 @@ class Trainer:
         for note in self.step.change(orders.options, self.run.step_factor):
             self._journal.say(note)
         self._bar.total = orders.schedule.iterations
+
+
+def _reason(error: BaseException) -> str:
+    if is_loss_of_a_peer(error):
+        return "another process of this training has ended"
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted without saving"
+    return str(error).partition("\n")[0] or type(error).__name__

@@ -12,7 +12,7 @@ from faceswap.train.board import Board
 from faceswap.train.history import History
 from faceswap.train.journal import Journal
 from faceswap.train.plots import quality_plot
-from faceswap.train.preview import PreviewFaces, contact_sheet, loss_plot
+from faceswap.train.preview import MEAN_OF, PreviewFaces, contact_sheet, loss_plot
 from faceswap.train.quality import Figures
 from faceswap.train.run import Run
 from faceswap.train.samples import SampleStore
@@ -47,7 +47,10 @@ class Viewer:
     ) -> None:
         """Write previews, loss.png, quality.png and the timelapse; a full disk costs only the pictures."""
         run = self._run
-        title = f"{run.folder.name}  {run.model.spec.arch}  iteration {run.iteration}"
+        title = f"{run.folder.name}  {run.model.spec.arch}  iteration {run.iteration:,}"
+        if len(history):
+            src, dst = history.mean_since(run.iteration - MEAN_OF)
+            title += f"  loss src {src:.4f} dst {dst:.4f}"
         sheet = contact_sheet(faces, title)
         try:
             write_image(run.folder / PREVIEW, sheet)

@@ -3,8 +3,11 @@
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
+import onnx
 import pytest
 import requests
+from onnx import helper, numpy_helper
 
 from faceswap.errors import UserError
 from faceswap.faces import packs
@@ -30,6 +33,26 @@ def test_a_pack_without_finder_is_refused(toy: SimpleNamespace, tmp_path: Path) 
 def test_a_pack_with_only_106_landmarks_is_refused(toy: SimpleNamespace, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="106 landmarks"):
         load_pack(str(toy.build(tmp_path / "p", leave_out="1k3d68")))
+
+
+@pytest.mark.parametrize("itself", [False, True])
+def test_a_recogniser_that_centres_pixels_itself_is_given_plain_ones(
+    toy: SimpleNamespace, tmp_path: Path, itself: bool
+) -> None:
+    folder = toy.build(tmp_path / "p")
+    if itself:
+        path = folder / "w600k_r50.onnx"
+        model = onnx.load(path)
+        middle = numpy_helper.from_array(np.float32(127.5), "middle")
+        model.graph.initializer.append(middle)
+        for node in model.graph.node:
+            node.input[:] = ["centred" if name == "input.1" else name for name in node.input]
+        for place, (kind, *names) in enumerate((("Sub", "input.1", "zeroed"), ("Div", "zeroed", "centred"))):
+            node = helper.make_node(kind, [names[0], "middle"], [names[1]])
+            model.graph.node.insert(place, node)
+        onnx.save(model, path)
+    recogniser = load_pack(str(folder)).recogniser
+    assert (recogniser.input_mean, recogniser.input_std) == ((0.0, 1.0) if itself else (127.5, 127.5))
 
 
 def test_a_damaged_model_is_refused(toy: SimpleNamespace, tmp_path: Path) -> None:

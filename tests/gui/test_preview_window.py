@@ -125,6 +125,15 @@ def test_where_nothing_trains_it_says_so_and_how_to_go_on(
     assert not window.parts.banner.text
 
 
+def test_an_ended_training_is_told_at_once(window: PreviewWindow, folder: Path, wait: Wait) -> None:
+    wait(lambda: window.report.state == "training")
+    with (folder / "log.txt").open("a", encoding="utf-8") as file:
+        file.write("2026-01-01 00:00:00+00:00  ended at iteration 100, loss src 0.5 dst 0.4: by a signal\n")
+    wait(lambda: window.report.state == "ended")
+    assert "has ended" in window.parts.banner.text and "python -m stages.train" in window.parts.banner.text
+    assert "by a signal" in window.parts.log.text()
+
+
 def test_a_folder_that_is_not_there_yet_and_one_that_is_deleted_are_waited_for(
     tmp_path: Path, wait: Wait
 ) -> None:

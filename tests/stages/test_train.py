@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from faceswap.errors import UserError
+from faceswap.io.lock import model_lock
 from faceswap.types import FaceType, Side
 from tests.stages.training import SIZES, train
 
@@ -96,6 +97,35 @@ def test_a_trained_model_continues_with_what_was_typed_before(
         train(workspace, "--resolution", "128")
 
 
+def test_a_model_that_another_process_trains_keeps_its_settings_and_faces(workspace: Path) -> None:
+    train(workspace, *TINY, "--iterations", "1")
+    folder = workspace / "model" / "new"
+    before = {path: path.read_bytes() for path in (folder / "train.json", *(folder / "cache").iterdir())}
+    crop = next((workspace / "data_src" / "aligned").glob("*_0.*"))
+    crop.rename(crop.with_name(f"renamed{crop.suffix}"))
+    with model_lock(folder), pytest.raises(UserError, match="another process"):
+        train(workspace, "--iterations", "2", "--learning-rate", "1e-4")
+    assert all(path.read_bytes() == content for path, content in before.items())
+
+
+def test_a_settings_file_of_a_model_that_was_edited_wrongly_is_named(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(workspace, *TINY, "--iterations", "1")
+    path = workspace / "model" / "new" / "train.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["settings"] |= {"gan_power": 99, "colour": "red"}
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(UserError, match=r"train\.json holds what cannot be used\n.*--gan-power 99"):
+        train(workspace, "--iterations", "2", "--device", "cpu")
+    assert "train.json sets what there is not, which is left out: colour" in capsys.readouterr().err
+    train(workspace, "--iterations", "2", "--device", "cpu", "--gan-power", "0")
+    assert settings(workspace)["gan_power"] == 0 and "colour" not in settings(workspace)
+    path.write_text("[1]", encoding="utf-8")
+    with pytest.raises(UserError, match=r"train\.json is no settings file"):
+        train(workspace, "--iterations", "3", "--device", "cpu")
+
+
 def test_the_saved_settings_replay_the_training(workspace: Path) -> None:
     train(workspace, *TINY, "--iterations", "1", "--seed", "3")
     train(workspace, "--config", str(workspace / "model" / "new" / "train.json"), "--model", "again")
@@ -128,3 +158,13 @@ def test_ctrl_c_and_sigterm_save_and_have_their_exit_codes(workspace: Path, numb
     assert "the same command continues" in errors
     newest = sorted((workspace / "model" / "new" / "checkpoints").iterdir())[-1]
     assert int(newest.name) == log.read_bytes().count(b"\n") >= 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_ctrl_c_while_libraries_load_is_a_sentence() -> None:
+    # A job in a shell's background, as this test may be, does not hear Ctrl-C.
+    heard = "signal.signal(signal.SIGINT, signal.default_int_handler)"
+    command = f"import os, signal, stages; {heard}; os.kill(os.getpid(), signal.SIGINT)"
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run([sys.executable, "-c", command], env=environment, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == -signal.SIGINT and done.stderr == "\ninterrupted; nothing was begun yet\n"

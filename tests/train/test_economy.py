@@ -8,7 +8,6 @@ import torch
 
 from faceswap.models.arch import Arch, ModelSpec
 from faceswap.models.build import build
-from faceswap.models.flops import kept_bytes
 from faceswap.models.swap import SwapModel
 from faceswap.train.batches import Batch
 from faceswap.train.distributed import Share
@@ -72,12 +71,6 @@ def test_recomputed_activations_give_equal_gradients(arch: str, dtype: torch.dty
     assert expected.keys() == found.keys()
     for name, gradient in expected.items():
         torch.testing.assert_close(found[name], gradient, rtol=1e-5, atol=1e-8)
-
-
-@pytest.mark.parametrize("arch", ["DF-UD", "LIAE-UD"])
-def test_recomputing_keeps_less_and_what_is_counted_is_near_what_is_kept(arch: str) -> None:
-    network = model(arch)
-    assert 0.2 < kept_bytes(network, recomputed=True) / kept_bytes(network) < 0.7
 
 
 @pytest.mark.parametrize(("arch", "parts"), [("DF-UD", 4), ("LIAE-UD", 2), ("AMP", 2)])

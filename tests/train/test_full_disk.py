@@ -3,6 +3,7 @@
 import errno
 import resource
 import signal
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,12 +18,15 @@ from faceswap.train.run import Run
 
 
 class FullDisk:
-    """While entered, no file can become larger than a few kilobytes: a real refusal by the system."""
+    """While entered, no file can become larger than so many bytes: a real refusal by the system."""
+
+    def __init__(self, largest: int = 4096) -> None:
+        self._largest = largest
 
     def __enter__(self) -> None:
         self._limits = resource.getrlimit(resource.RLIMIT_FSIZE)
         self._handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, self._limits[1]))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (self._largest, self._limits[1]))
 
     def __exit__(self, *_: object) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, self._limits)
@@ -31,7 +35,8 @@ class FullDisk:
 
 def filling(step: object, between: tuple[int, int]) -> None:
     """Let the disk be full while the step does certain iterations and until the next after them."""
-    kind, disk = type(step), FullDisk()
+    # What pytest captures of the screen is a file, too.
+    kind, disk = type(step), FullDisk(32_768)
 
     class Filling(kind):  # type: ignore[misc, valid-type]
         def __call__(self, batch: object, seed: int, iteration: int) -> object:
@@ -100,7 +105,8 @@ def test_out_of_memory_saves_and_says_what_to_type(tmp_path: Path, small: Simple
             return super().__call__(batch, seed, iteration)
 
     training.step.__class__ = Hungry
-    with pytest.raises(UserError, match="--batch-size 1 ") as caught:
+    training.batches = replace(training.batches, batch_size=16)
+    with pytest.raises(UserError, match="--batch-size 8 --accumulate 2 ") as caught:
         training.train()
     assert "the model of iteration 2 is saved" in str(caught.value) and "--plan" in str(caught.value)
     assert checkpoint.load(tmp_path).iteration == 2

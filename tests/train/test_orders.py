@@ -64,6 +64,13 @@ def test_a_changed_file_is_obeyed_once_and_said(tmp_path: Path, run: Run) -> Non
     assert told.reread().options.random_warp, "and back again"  # type: ignore[union-attr]
 
 
+def test_a_setting_that_there_is_not_is_said(tmp_path: Path, run: Run) -> None:
+    told = director(tmp_path, run)
+    write(tmp_path, random_wrap=False)
+    told.reread()
+    assert "train.json sets random_wrap, but there is no such setting" in log(tmp_path)
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -9,13 +9,14 @@ import torch
 from faceswap.models.arch import Arch, ModelSpec
 from faceswap.models.build import build
 from faceswap.models.df import DF
-from faceswap.models.flops import kept_bytes
 from faceswap.models.swap import SwapModel
 from faceswap.runtime import has_bf16
 from faceswap.train.economy import Economy
+from faceswap.train.footprint import shape_step
 from faceswap.train.memory import Needs, Way, out_of_memory
 from faceswap.train.options import StepOptions
 from faceswap.train.plan import Row, Speed, plan, probe, propose, report
+from faceswap.train.steps import TrainStep
 
 CPU = torch.device("cpu")
 BF16, FLOAT32 = torch.bfloat16, torch.float32
@@ -25,37 +26,22 @@ def model(arch: str = "DF-UD") -> SwapModel:
     return build(ModelSpec(Arch.parse(arch), 64, ae_dims=32, encoder_dims=16, decoder_dims=16, mask_dims=16))
 
 
-@pytest.mark.parametrize("arch", ["DF-UD", "LIAE-UDT"])
-def test_what_the_layers_keep_is_counted_without_computing(arch: str) -> None:
-    network = model(arch)
-    own = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
-    kept: dict[int, torch.UntypedStorage] = {}
-
-    def keep(tensor: torch.Tensor) -> torch.Tensor:
-        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage()
-        return tensor
-
-    faces = torch.rand(1, 3, 64, 64)
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        outputs = network(faces, faces)
-    really = sum(storage.nbytes() for key, storage in kept.items() if key not in own)
-    assert kept_bytes(network) == pytest.approx(really, rel=0.02) and outputs is not None
-
-
 def way(batch: int, dtype: torch.dtype = FLOAT32, **economy: Any) -> Way:
     return Way(batch, dtype, Economy(**economy))
 
 
 def test_memory_grows_with_the_batch_and_every_economy_takes_less_of_a_large_one() -> None:
     network = model()
-    needs = Needs(network)
-    alone = [needs.of(way(batch)) for batch in (1, 2, 3)]
-    assert alone[2] - alone[1] == pytest.approx(alone[1] - alone[0], abs=2)
+    needs = Needs(network, StepOptions())
+    many = [needs.of(way(batch)) for batch in (16, 32, 48)]
+    assert many[2] - many[1] == pytest.approx(many[1] - many[0], abs=2)
     weights = sum(parameter.numel() for parameter in network.parameters())
-    assert alone[0] > 16 * weights, "weights, gradients and two moments in float32"
-    plain = needs.of(way(64))
+    assert needs.of(way(1)) > 16 * weights, "weights, gradients and two moments in float32"
+    assert needs.of(way(1)) - Needs(network, StepOptions(optimizer="rmsprop")).of(way(1)) > 4 * weights
+    plain, parts = needs.of(way(64)), needs.of(way(64, parts=4))
     assert needs.of(way(64, BF16)) < plain and needs.of(way(64, checkpointing=True)) < plain
-    assert needs.of(way(64, parts=4)) == needs.of(way(16)) == Needs(network, world=4).of(way(64))
+    assert needs.of(way(16)) < parts < plain, "the gradients of the parts before are kept"
+    assert needs.of(way(16)) == Needs(network, StepOptions(), world=4).of(way(64))
 
 
 def test_ways_out_are_in_the_order_of_their_cost_and_can_be_divided() -> None:
@@ -74,11 +60,12 @@ def test_ways_out_are_in_the_order_of_their_cost_and_can_be_divided() -> None:
 def test_out_of_memory_names_ways_with_what_they_take_each_less_than_the_one_before() -> None:
     with torch.device("meta"):
         network = DF(ModelSpec(Arch.parse("DF-UD"), 320))
-    error = out_of_memory(network, way(4), CPU, saved=0)
+    error = out_of_memory(shape_step(network, StepOptions(), FLOAT32, False), 4, saved=0)
     assert "nothing was trained yet" in str(error) and "--checkpointing" in error.hint
     figures = [float(text) for text in re.findall(r"about ([\d.]+) GiB", error.hint)]
     assert len(figures) >= 3 and figures == sorted(figures, reverse=True)
-    assert "smaller --resolution" in out_of_memory(model(), way(1, BF16, checkpointing=True), CPU, 3).hint
+    least = TrainStep(model(), StepOptions(), CPU, BF16, economy=Economy(checkpointing=True))
+    assert "smaller --resolution" in out_of_memory(least, 1, 3).hint
 
 
 def row(one: Way, ms: float, fits: bool, gib: int = 1) -> Row:

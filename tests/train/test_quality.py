@@ -15,6 +15,7 @@ from faceswap.train.held_back import MOST, hold_back
 from faceswap.train.options import StepOptions
 from faceswap.train.quality import Figures, Judge, Track, masked_mean, ssim_map
 from faceswap.train.reading import FaceReader
+from faceswap.train.samples import SampleStore
 from faceswap.train.steps import TrainStep
 from faceswap.types import FaceType
 from faceswap.workspace import assets
@@ -91,14 +92,14 @@ def test_the_track_is_kept_cut_and_says_what_is_best(tmp_path: Path) -> None:
     assert len(Track(tmp_path / "quality.jsonl", 99).figures) == 3
 
 
-def still() -> tuple[np.ndarray, np.ndarray]:
-    """A bundled actor's face as a crop of 128 px, and its landmarks in it."""
+def still(actor: int = 0, at: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """A bundled actor's face in frame number `at` as a crop of 128 px, and its landmarks in it."""
     pytest.importorskip("insightface")
     clips = sorted((assets() / "demo").glob("*.mp4"))
-    frame = None
     from faceswap.faces.analysis import Analyst
 
-    capture = cv2.VideoCapture(str(clips[0]))
+    capture = cv2.VideoCapture(str(clips[actor]))
+    capture.set(cv2.CAP_PROP_POS_FRAMES, at)
     frame = cv2.cvtColor(capture.read()[1], cv2.COLOR_BGR2RGB)
     face = Analyst(load_pack("bundled", "cpu")).find(frame)[0]
     to_crop = crop_transform(face.landmarks, 128, FaceType.WHOLE)
@@ -115,3 +116,19 @@ def test_a_reader_finds_landmarks_in_a_crop_and_sees_a_moved_mouth() -> None:
     shifted = np.roll(crop, 6, axis=0)
     moved = (reader.landmarks(shifted) - found).mean(axis=0)
     assert moved[1] == pytest.approx(6, abs=1.5) and abs(moved[0]) < 1.5
+
+
+def test_a_recogniser_tells_the_actors_from_one_another(tmp_path: Path, shared_data: Path) -> None:
+    recogniser = shared_data / "teachers" / "mobilefacenet_128.onnx"
+    for model in (*(assets() / "faces").glob("*.onnx"), recogniser):
+        (tmp_path / model.name).write_bytes(model.read_bytes())
+    sides = []
+    for actor in (0, 1):
+        crops = [still(actor, at)[0] for at in (0, 60, 120)]
+        full = np.full((3, 128, 128, 1), 255, np.uint8)
+        pixels = np.concatenate((np.stack(crops), full), axis=-1)
+        sides.append(SampleStore(pixels, ("0", "1", "2"), {}))
+    judge = Judge(sides[1], sides[0], FaceReader.load(str(tmp_path), FaceType.WHOLE))
+    own, others = judge.yardstick()  # type: ignore[misc]
+    assert own > 0.8 and others < 0.6
+    assert Judge(sides[1], sides[0], FaceReader.load("bundled", FaceType.WHOLE)).yardstick() is None

@@ -1,11 +1,14 @@
 """Crops become training samples at the model's size and face type, once, and damaged ones are named."""
 
+import mmap
 from pathlib import Path
 
 import cv2
 import numpy as np
+import psutil
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from faceswap.errors import UserError
 from faceswap.faces.geometry import apply_transform, compose_transforms, crop_transform, invert_transform
@@ -15,7 +18,7 @@ from faceswap.faceset.metadata import FaceMeta
 from faceswap.faceset.store import Faceset, write_face
 from faceswap.faceset.stored_masks import known_mask
 from faceswap.train import samples as train_samples
-from faceswap.train.samples import open_samples
+from faceswap.train.samples import SampleStore, cached_samples, open_samples
 from faceswap.types import FaceType, Frame, Points, Side
 
 RESOLUTION = 64
@@ -155,6 +158,21 @@ def test_the_cache_is_reused_until_the_set_changes(tmp_path: Path) -> None:
     assert len(list(cache.iterdir())) == 3, "the outdated cache is removed"
 
 
+def test_the_cache_alone_answers_for_a_set_that_has_not_changed(tmp_path: Path) -> None:
+    faceset = fill(tmp_path / "aligned", FaceType.WHOLE, 2)
+    stranger = tmp_path / "aligned" / "holiday.jpg"
+    Image.new("RGB", (8, 8)).save(stranger)
+    how = (FaceType.WHOLE, RESOLUTION, tmp_path / "cache", "src")
+    assert cached_samples(faceset.folder, *how) is None
+    made = open_samples(Faceset.open(faceset.folder), *how)
+    known = cached_samples(faceset.folder, *how)
+    assert known is not None and known.names == made.names
+    assert known.skipped == {"holiday.jpg": "it carries no face metadata"}
+    stranger.unlink()
+    assert cached_samples(faceset.folder, *how) is None
+    assert cached_samples(tmp_path / "gone", *how) is None
+
+
 @pytest.mark.parametrize("suffix", ["[!s].npy", ".landmarks.npy", ".json"])
 @pytest.mark.parametrize("length", [0, 5, 200])
 def test_a_damaged_cache_is_made_anew(tmp_path: Path, suffix: str, length: int) -> None:
@@ -189,6 +207,24 @@ def test_eyes_and_mouth_lie_where_the_landmarks_are_at_any_resolution(
     expected = np.minimum(eyes_mask(direct, 128, 128) + mouth_mask(direct, 128, 128), 1)
     assert np.abs(masks[0] / 255 - expected).mean() < 0.002
     assert samples.subset(np.array([1])).eyes_mouth([0]).shape == (1, 128, 128)
+
+
+@pytest.mark.skipif(not hasattr(mmap, "MADV_DONTNEED"), reason="this system cannot be told")
+def test_faces_that_were_read_leave_the_memory_and_can_be_read_again(tmp_path: Path) -> None:
+    faceset = fill(tmp_path / "aligned", FaceType.WHOLE, 2)
+    samples = open_samples(faceset, FaceType.WHOLE, 256, tmp_path / "cache", "src")
+    before = samples.take([0, 1])
+    held = mapped_bytes(samples)
+    samples.release()
+    assert mapped_bytes(samples) < held and held >= before.nbytes
+    assert np.array_equal(samples.subset(np.array([0, 1])).take([0, 1]), before)
+
+
+def mapped_bytes(samples: SampleStore) -> int:
+    """How much of its file is in this process's memory."""
+    assert isinstance(samples.pixels, np.memmap)
+    mapped = psutil.Process().memory_maps()
+    return sum(one.rss for one in mapped if one.path == str(samples.pixels.filename))
 
 
 def test_yaws_are_those_of_the_landmarks(tmp_path: Path) -> None:

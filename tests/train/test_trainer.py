@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import signal
 import threading
 import time
@@ -61,6 +62,10 @@ def send(number: int, folder: Path, after: int, times: int = 1) -> threading.Thr
     return thread
 
 
+def last_line(folder: Path) -> str:
+    return (folder / "log.txt").read_text(encoding="utf-8").splitlines()[-1].partition("  ")[2]
+
+
 def test_a_new_model_is_saved_at_its_first_iteration_and_at_the_target(tmp_path: Path) -> None:
     training = trainer(tmp_path, Schedule(iterations=3))
     training.train()
@@ -69,6 +74,7 @@ def test_a_new_model_is_saved_at_its_first_iteration_and_at_the_target(tmp_path:
     state = checkpoint.load(tmp_path, ["weights", "optimizer"]).state
     assert (state["iteration"], state["samples"], state["face_type"]) == (3, 6, "whole")
     assert ModelSpec.from_json(state["spec"]) == training.run.model.spec
+    assert re.fullmatch(r"ended at iteration 3, loss src [\d.]+ dst [\d.]+: all .* done", last_line(tmp_path))
 
 
 def test_the_pictures_are_there_and_can_be_read(tmp_path: Path) -> None:
@@ -87,6 +93,7 @@ def test_saving_as_often_as_possible_keeps_two(tmp_path: Path) -> None:
 def test_no_time_left_trains_nothing_and_saves_nothing(tmp_path: Path) -> None:
     trainer(tmp_path, Schedule(minutes=0)).train()
     assert not (tmp_path / "checkpoints").exists()
+    assert last_line(tmp_path) == "ended at iteration 0: the time is over"
 
 
 @pytest.mark.parametrize(
@@ -107,6 +114,8 @@ def test_a_signal_ends_after_a_whole_iteration_and_saves_it(
     weights = checkpoint.load(tmp_path, ["weights"]).tensors["weights"]
     assert all(torch.equal(weights[name], value) for name, value in training.run.model.state_dict().items())
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+    assert last_line(tmp_path).startswith(f"ended at iteration {training.run.iteration}, loss src ")
+    assert last_line(tmp_path).endswith("by a signal")
 
 
 def test_two_signals_leave_a_whole_checkpoint(tmp_path: Path) -> None:
@@ -125,3 +134,4 @@ def test_weights_broken_by_an_update_are_never_saved(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no numbers"):
         training.train()
     assert not (tmp_path / "checkpoints").exists()
+    assert "no numbers" in last_line(tmp_path) and last_line(tmp_path).endswith("saved is iteration 0")

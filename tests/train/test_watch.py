@@ -12,6 +12,7 @@ import pytest
 
 from faceswap.commands import by_key
 from faceswap.train import requests
+from faceswap.train.journal import Journal
 from faceswap.train.quality import Figures, Track
 from faceswap.train.watch.commands import BY_KEY, COMMANDS
 from faceswap.train.watch.curves import CAPACITY, Curves
@@ -185,6 +186,15 @@ def test_nothing_written_for_long_is_no_training_and_the_next_line_is_one(tmp_pa
     assert report.state == "quiet" and report.quiet_s == pytest.approx(3600, abs=60)
     with (tmp_path / "history.jsonl").open("ab") as file:
         file.write(text(21, 22))
+    assert run.look().state == "training"
+
+
+def test_a_training_that_said_it_has_ended_has_until_another_begins(tmp_path: Path) -> None:
+    make_run(tmp_path)
+    journal, run = Journal(tmp_path), RunFolder(tmp_path)
+    journal.say("ended at iteration 20, loss src 0.5000 dst 0.4000: by a signal")
+    assert run.look().state == "ended"
+    journal.say("training from iteration 20 on")
     assert run.look().state == "training"
 
 

@@ -94,6 +94,8 @@ def test_outliers_do_not_flatten_the_rest() -> None:
     low, high = fitted([columns(curve_of(values), (1, 1000), 50, 1)._replace(mean=np.ones(50))])
     assert low < 1 < high < 2
     assert fitted([]) == (0.0, 1.0)
+    few = [columns(curve_of(np.array([1.0, 1, 1, 1, 3])), (0, 6), 50)]
+    assert fitted(few, whole=True)[1] > 3, "the best of few figures is not cut off"
 
 
 def test_smoothings_end_at_their_ends() -> None:

@@ -10,12 +10,14 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from faceswap.io.files import list_names
+from faceswap.train.journal import ENDED
 from faceswap.train.requests import Request, pending
 from faceswap.train.watch.curves import Curve, Curves
 from faceswap.train.watch.tail import Tail
 
-# missing: no such folder; empty: nothing was trained; quiet: for so long that no training seems to run.
-State: TypeAlias = Literal["missing", "empty", "training", "quiet"]
+# missing: no such folder; empty: nothing was trained; ended: it has said so; quiet: nothing was written for
+# so long that no training seems to run.
+State: TypeAlias = Literal["missing", "empty", "training", "ended", "quiet"]
 PREVIEW, MASKED, TIMELAPSE = "preview.png", "preview_masked.png", "previews"
 _QUIET_S, _QUIET_ITERATIONS = 90.0, 20
 _RECENT = 51
@@ -87,13 +89,14 @@ class RunFolder:
         self._losses.read()
         self._figures.read()
         recent = {name: _recent(curve) for name, curve in self._losses.curves.items()}
-        quiet_s = self._quiet_s(written, newest_s)
-        training = quiet_s < max(_QUIET_S, _QUIET_ITERATIONS * recent.get("ms", 0.0) / 1000)
+        quiet_s, log = self._quiet_s(written, newest_s), _last_line(self.folder / "log.txt")
+        patience_s = max(_QUIET_S, _QUIET_ITERATIONS * recent.get("ms", 0.0) / 1000)
+        state: State = "ended" if f"  {ENDED} " in log else "training" if quiet_s < patience_s else "quiet"
         saved, saved_s = _saved(self.folder / "checkpoints")
         # While it trains, the clock of who writes is the one that dates the files.
-        now_s = newest_s if training else time.time()
+        now_s = newest_s if state == "training" else time.time()
         return Report(
-            state="empty" if not newest_s else "training" if training else "quiet",
+            state=state if newest_s else "empty",
             title=_title(self.folder),
             iteration=self._losses.newest,
             recent=recent,
@@ -105,7 +108,7 @@ class RunFolder:
             more=self._losses.behind or self._figures.behind,
             timelapse=self._kept(),
             previews=previews,
-            log=_last_line(self.folder / "log.txt"),
+            log=log,
             asked=frozenset(pending(self.folder)),
         )
 

@@ -22,12 +22,16 @@ _TIMES = {"ms": "", "wait_ms": "waiting for faces"}
 
 @dataclass(frozen=True)
 class Panel:
-    """Curves on one scale, by name. weight: share of the height. best: of the first, None where none is."""
+    """Curves on one scale, by name. weight: share of the height. best: of the first, None where none is.
+
+    smooths: whether means are shown, of values that come with every iteration.
+    """
 
     title: str
     curves: Mapping[str, Curve]
     weight: int = 1
     best: float | None = None
+    smooths: bool = True
 
 
 def panels(report: Report) -> list[Panel]:
@@ -50,7 +54,7 @@ def _quality(known: Mapping[str, Curve]) -> Iterator[Panel]:
         }
         if there:
             best = float(better(known[names[0]].mean)) if better else None
-            yield Panel(title, there, best=best)
+            yield Panel(title, there, best=best, smooths=False)
 
 
 def _further(known: Mapping[str, Curve]) -> Iterator[Panel]:
@@ -66,7 +70,7 @@ def figures(report: Report) -> dict[str, str]:
     recent, ssim = report.recent, report.quality.get("ssim")
     ms = recent.get("ms", 0.0)
     told = {"iteration": f"{report.iteration:,}"} if report.iteration else {}
-    told |= {f"loss {side}": short(recent[side]) for side in _SIDES if side in recent}
+    told |= {f"loss {side}": f"{recent[side]:.4f}" for side in _SIDES if side in recent}
     if ms > 0:
         told["an iteration"] = f"{ms:,.0f} ms · {1000 / ms:.3g}/s"
         if "wait_ms" in recent:

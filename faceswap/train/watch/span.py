@@ -121,8 +121,11 @@ def smooth(curve: Curve, width: int, start: int, end: int) -> Series:
     return np.asarray((total[right] - total[left]) / (count[right] - count[left]))
 
 
-def fitted(shown: list[Columns]) -> tuple[float, float]:
-    """The range of values that shows these curves well: all of the means, of the band what is near them."""
+def fitted(shown: list[Columns], whole: bool = False) -> tuple[float, float]:
+    """The range of values that shows these curves well: most of the means, of the band what is near them.
+
+    whole: every mean, for curves of few.
+    """
     low, high, mean = (
         np.concatenate([np.empty(0), *(getattr(one, name) for one in shown)])
         for name in ("low", "high", "mean")
@@ -130,7 +133,7 @@ def fitted(shown: list[Columns]) -> tuple[float, float]:
     if not len(mean):
         return 0.0, 1.0
     # The first losses, and single long iterations, would flatten all that comes after.
-    least, most = np.percentile(mean, (0.5, 98))
+    least, most = np.percentile(mean, (0, 100) if whole else (0.5, 98))
     near = most - least
     bottom = min(least, max(np.percentile(low, 2), least - near))
     top = max(most, min(np.percentile(high, 96), most + near))
