@@ -6,7 +6,7 @@ Trains on all faces of both sets that were marked in mask_edit; where none is, o
 model starts from the bundled one; the same command continues it. Look at model/NAME/preview.png.
 
     python -m stages.mask_train --generic --minutes 50 --input-px 128 --output .work/masks/small
-    python -m stages.mask_train --generic --minutes 80 --base .work/masks/run_128 --learning-rate 1e-3
+    python -m stages.mask_train --generic --minutes 230 --base .work/masks/run_128 --learning-rate 1e-3
     python -m stages.mask_train --measure
 
 These train the bundled model itself, on small crops first, which takes a quarter of the time, and examine
