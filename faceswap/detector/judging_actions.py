@@ -17,7 +17,10 @@ from faceswap.io.files import write_json
 from faceswap.runtime import DeviceName, Precision, choose_device, choose_dtype
 
 if TYPE_CHECKING:
+    from faceswap.detector.files import Card
+    from faceswap.detector.judge import Judge
     from faceswap.detector.predict import Examiner
+    from faceswap.faces.analysis import Analyst
 
 
 class EvaluateSettings(JudgeSettings):
@@ -92,17 +95,11 @@ def evaluate(cfg: EvaluateSettings) -> None:
 def exam(cfg: ExamSettings) -> None:
     """Judge swaps by other programs that were never trained on; for figures, never for choosing."""
     from faceswap.detector.exam import examine
-    from faceswap.detector.files import choose_detector, load_detector
-    from faceswap.detector.judge import Judge
-    from faceswap.faces.analysis import Analyst
-    from faceswap.faces.packs import load_pack
+    from faceswap.detector.files import choose_detector
 
-    folder, device = choose_detector(cfg.detector), choose_device(cfg.device)
-    detector, card = load_detector(folder)
-    judge = Judge(detector, card.temperature, device, choose_dtype(cfg.precision, device))
-    analyst = Analyst(load_pack("bundled", cfg.device, threads=2), max_faces=1)
+    analyst, judge, card = _opened(cfg, "bundled", most_faces=1)
     found = examine(need(cfg.data, "--data DIR"), analyst, judge, card.thresholds)
-    write_json(folder / "exam.json", found)
+    write_json(choose_detector(cfg.detector) / "exam.json", found)
     say(json.dumps(found, indent=1))
 
 
@@ -151,14 +148,22 @@ def export(cfg: ExportSettings) -> None:
 
 def _examiner(cfg: ExamineSettings, most_faces: int = 0) -> "Examiner":
     """What judges files as the settings say, at most so many faces of a frame (0 = all)."""
+    from faceswap.detector.predict import Examiner
+
+    analyst, judge, card = _opened(cfg, cfg.face_models, most_faces)
+    return Examiner(analyst, judge, card.threshold)
+
+
+def _opened(
+    cfg: ExamSettings | ExamineSettings, pack: str, most_faces: int
+) -> tuple["Analyst", "Judge", "Card"]:
+    """What finds faces, what judges them, and what is known of the judge."""
     from faceswap.detector.files import choose_detector, load_detector
     from faceswap.detector.judge import Judge
-    from faceswap.detector.predict import Examiner
     from faceswap.faces.analysis import Analyst
     from faceswap.faces.packs import load_pack
 
     device = choose_device(cfg.device)
     detector, card = load_detector(choose_detector(cfg.detector))
     judge = Judge(detector, card.temperature, device, choose_dtype(cfg.precision, device))
-    analyst = Analyst(load_pack(cfg.face_models, cfg.device, threads=2), max_faces=most_faces)
-    return Examiner(analyst, judge, card.threshold)
+    return Analyst(load_pack(pack, cfg.device, threads=2), max_faces=most_faces), judge, card

@@ -62,7 +62,7 @@ class Judge:
     def __init__(self, held: SampleStore, src: SampleStore, reader: FaceReader | None) -> None:
         self._dst, self._reader = held.spread(len(held)), reader
         self._src = src.spread(_WHO_FACES)
-        self._who: NDArray[np.float32] | None = None
+        self._src_known: NDArray[np.float32] | None = None
 
     def measure(self, step: TrainStep, iteration: int) -> Figures:
         """The model's figures as it is now."""
@@ -105,17 +105,17 @@ class Judge:
         if self._reader is None or not self._reader.knows_people:
             return None
         who = self._src_identity(self._reader)
-        own, others = (
-            float((_embeddings(self._reader, faces[:_WHO_FACES]) @ who).mean())
-            for faces in (self._src, self._dst)
-        )
-        return own, others
+        own, others = self._src_embeddings(self._reader), _embeddings(self._reader, self._dst[:_WHO_FACES])
+        return float((own @ who).mean()), float((others @ who).mean())
+
+    def _src_embeddings(self, reader: FaceReader) -> NDArray[np.float32]:
+        if self._src_known is None:
+            self._src_known = _embeddings(reader, self._src)
+        return self._src_known
 
     def _src_identity(self, reader: FaceReader) -> NDArray[np.float32]:
-        if self._who is None:
-            mean = _embeddings(reader, self._src).mean(axis=0)
-            self._who = np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-6), np.float32)
-        return self._who
+        mean = self._src_embeddings(reader).mean(axis=0)
+        return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-6), np.float32)
 
 
 def _embeddings(reader: FaceReader, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
