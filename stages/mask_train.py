@@ -25,7 +25,7 @@ from faceswap.faceset.store import Faceset
 from faceswap.io.files import write_json
 from faceswap.masks.chosen import BUNDLED, DEFAULT
 from faceswap.models.segmenter import SegmenterArch, SegmenterSpec
-from faceswap.runtime import DeviceName, Precision, choose_device, choose_dtype
+from faceswap.runtime import DeviceName, Precision, choose_device, choose_dtype, keep_freed_memory
 from faceswap.types import FaceType, Side
 from faceswap.workspace import MASK_SETTINGS, assets
 
@@ -68,6 +68,7 @@ class Settings(StageSettings):
 
 def main(cfg: Settings) -> None:
     device = choose_device(cfg.device)
+    keep_freed_memory(device)
     dtype = choose_dtype(cfg.precision, device)
     if cfg.measure:
         measure(cfg, device, dtype)

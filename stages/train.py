@@ -29,7 +29,7 @@ from faceswap.io import checkpoint
 from faceswap.io.files import read_json
 from faceswap.io.lock import model_lock
 from faceswap.models.arch import Arch
-from faceswap.runtime import DeviceName, Precision, choose_device, choose_dtype
+from faceswap.runtime import DeviceName, Precision, choose_device, choose_dtype, keep_freed_memory
 from faceswap.train import pretraining
 from faceswap.train import settings as schedule
 from faceswap.train.base import describe
@@ -107,6 +107,7 @@ def main(cfg: Settings) -> None:
     folder = cfg.place.model(cfg.model, new=True)
     cfg = remember(cfg, folder)
     device = choose_device(cfg.device)
+    keep_freed_memory(device)
     with joined(device) as (share, device):
         if not cfg.plan:
             open_and_train(cfg, folder, device, share)

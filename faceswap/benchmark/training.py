@@ -15,7 +15,7 @@ from faceswap.io.files import gib
 from faceswap.models.arch import Arch, ModelSpec
 from faceswap.models.build import build
 from faceswap.models.flops import iteration_flops
-from faceswap.runtime import choose_dtype
+from faceswap.runtime import choose_dtype, keep_freed_memory
 from faceswap.train.batches import Batches
 from faceswap.train.economy import PLAIN
 from faceswap.train.feed import Feed
@@ -105,6 +105,7 @@ class _Training:
     """
 
     def __init__(self, step: TrainStep, batches: Batches) -> None:
+        keep_freed_memory(step.device)
         self._step, self._size = step, batches.batch_size
         self._feed = Feed(batches)
         self.waits_s: list[float] = []

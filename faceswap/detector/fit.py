@@ -23,6 +23,7 @@ from faceswap.detector.training import DetectorTraining, Schedule, Validation
 from faceswap.errors import UserError
 from faceswap.io.files import write_json
 from faceswap.io.images import as_uint8, read_image
+from faceswap.runtime import keep_freed_memory
 
 # Validation and exams draw from their own streams, whatever the training's seed.
 VALIDATION_SEED, EXAM_SEED = 7_000, 8_000
@@ -101,6 +102,7 @@ def fit(material: Material, folder: Path, how: Fit, device: torch.device, dtype:
     if how.leave_out is not None and len(kinds) == len(material.manipulations):
         known = ", ".join(material.manipulations)
         raise UserError(f"no manipulation {how.leave_out!r} to leave out", f"there are {known}")
+    keep_freed_memory(device)
     train = material.source("train", kinds, how.spec.input_px)
     val = material.source("val", kinds, how.spec.input_px)
     step = DetectorStep(build(how.spec, how.seed), how.recipe, device, dtype, how.seed)

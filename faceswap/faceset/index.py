@@ -6,6 +6,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import orjson
+
 from faceswap.console import warn
 from faceswap.faceset import carrier
 from faceswap.faceset.metadata import FaceMeta, MetadataError
@@ -108,10 +110,10 @@ def _read(path: Path) -> dict[str, _Entry]:
     entries: dict[str, _Entry] = {}
     if not path.is_file():
         return entries
-    with path.open(encoding="utf-8", errors="replace") as file:
+    with path.open("rb") as file:
         for line in file:
             try:
-                known = json.loads(line)
+                known = orjson.loads(line)
                 meta = FaceMeta.from_json(known["meta"])
                 entries[known["name"]] = _Entry(known["size"], known["mtime_ns"], meta)
             except (ValueError, KeyError, TypeError, MetadataError):

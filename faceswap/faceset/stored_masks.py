@@ -91,19 +91,20 @@ def is_current(face: Face, model: str) -> bool:
     One that carries no description was painted or saved by another program: if square, it counts as current.
     """
     path = mask_path(face.path)
+    info = mask_info(path)
+    # What costs no reading of pixels comes first: most masks that are not current are of another model.
+    if info is not None:
+        lost = info.get("smoothed") and not unsmoothed_path(face.path).is_file()
+        if lost or info.get("model") != model:
+            return False
     try:
         height, width = read_grey(path).shape
-    except (FileNotFoundError, DamagedImage):
-        return False
-    info = mask_info(path)
-    if info is None:
-        return bool(height == width)
-    lost = info.get("smoothed") and not unsmoothed_path(face.path).is_file()
-    try:
+        if info is None:
+            return bool(height == width)
         wanted = _description(face, model)
-    except (OSError, ValueError):  # The crop is gone, or no picture any more.
+    except (OSError, ValueError, DamagedImage):  # No mask, or the crop is gone or no picture any more.
         return False
-    return not lost and all(info.get(key) == wanted[key] for key in wanted)
+    return all(info.get(key) == wanted[key] for key in wanted)
 
 
 def mask_info(path: Path) -> Json | None:

@@ -6,7 +6,7 @@ which crop. Values stay soft, where DFL stores 0 or 1 (dfl-facts §6.4): the edg
 uncertain or shared by two things, and whoever uses it may still cut it in half.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
@@ -34,36 +34,45 @@ class _Prepared(NamedTuple):
     shown: Shown
 
 
+class _Failed(NamedTuple):
+    name: str
+    reason: str
+
+
 def apply(
     faceset: Faceset, network: MaskNetwork, batch_size: int, workers: int, label: str, *, again: bool = False
 ) -> Applied:
     """Store a mask for every face that has none of this network and its present crop, or (again) for all."""
-    faces = faceset.faces
-    todo = [face for face in faces if again or not is_current(face, network.identity)]
     failed: dict[str, str] = {}
+    made = 0
     # Every worker is a thread of its own; OpenCV's threads on top would only fight for the cores.
     cv2.setNumThreads(1)
-    prepared = _intact(ordered_map(lambda face: _prepare(face, network), todo, workers), failed)
-    masked = _segment(prepared, network, batch_size)
-    with progress_bar(f"{label} masks", "faces", len(faces), initial=len(faces) - len(todo)) as bar:
+    with progress_bar(f"{label} masks", "faces", len(faceset.faces)) as bar:
+
+        def prepare(face: Face) -> _Prepared | _Failed | None:
+            return None if not again and is_current(face, network.identity) else _prepare(face, network)
+
+        def missing() -> Iterator[_Prepared]:
+            for item in ordered_map(prepare, faceset.faces, workers):
+                if isinstance(item, _Prepared):
+                    yield item
+                    continue
+                if item is not None:
+                    failed[item.name] = item.reason
+                bar.update()
+
+        masked = _segment(missing(), network, batch_size)
         for _ in ordered_map(lambda pair: _store(*pair, network.identity), masked, workers):
+            made += 1
             bar.update()
-    return Applied(len(todo) - len(failed), len(faces) - len(todo), failed)
+    return Applied(made, len(faceset.faces) - made - len(failed), failed)
 
 
-def _prepare(face: Face, network: MaskNetwork) -> _Prepared | tuple[str, str]:
+def _prepare(face: Face, network: MaskNetwork) -> _Prepared | _Failed:
     try:
         return _Prepared(face, show(*read_face(face.path), network))
     except (UserError, OSError) as error:
-        return face.path.name, str(error).replace("\n ", ";")
-
-
-def _intact(items: Iterable[_Prepared | tuple[str, str]], failed: dict[str, str]) -> Iterator[_Prepared]:
-    for item in items:
-        if isinstance(item, _Prepared):
-            yield item
-        else:
-            failed[item[0]] = item[1]
+        return _Failed(face.path.name, str(error).replace("\n ", ";"))
 
 
 def _segment(
