@@ -21,8 +21,8 @@ from faceswap.types import Frame, Image, Mask, Points, Transform
 T = TypeVar("T")
 
 # Frames on either side that count, and the standard deviation of their weights, in frames.
-REACH = 6
-_SIGMA_FRAMES = 4.0
+REACH = 8
+_SIGMA_FRAMES = 8.0
 # Pictures are compared at this size, blurred, and averaged over patches of this side.
 _PICTURE_PX = 128
 _BLUR_PX = 1.0
@@ -30,7 +30,7 @@ _PATCH_PX = 7
 # Differences of pictures (root mean square over a patch) and of masks at which a neighbour counts e^-½. A
 # mask that differs no more than that is no moving edge, whatever the picture does.
 _SIGMA_PICTURE = 0.02
-_SIGMA_MASK = 0.1
+_SIGMA_MASK = 0.15
 
 
 class Glimpse(NamedTuple):
