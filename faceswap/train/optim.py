@@ -13,6 +13,8 @@ from faceswap.train.options import OptimizerName
 # Of 256: the share of weights that learning-rate dropout lets step, 30 %.
 _KEPT_BYTES = 77
 _COSINE_ITERATIONS = 500
+# Weights that a CPU updates at a time; whole words of 8, which learning-rate dropout draws by.
+_SLICE = 2**18
 
 Named = Mapping[str, Tensor]
 
@@ -39,16 +41,17 @@ class _Scaled(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            for params in _passes([p for p in group["params"] if p.grad is not None]):
-                gradients = [p.grad for p in params if p.grad is not None]
-                states = [self._state_of(p) for p in params]
-                moments = {name: [state[name] for state in states] for name in self.moments}
-                numerators, scratch = self._scale(gradients, moments, group)
+            params = [p for p in group["params"] if p.grad is not None]
+            for part in _passes([(p, p.grad, *self._state_of(p).values()) for p in params]):
+                values, gradients, *rest = map(list, zip(*part, strict=True))
+                numerators, scratch = self._scale(
+                    gradients, dict(zip(self.moments, rest, strict=True)), group
+                )
                 torch._foreach_sqrt_(scratch)
                 torch._foreach_add_(scratch, group["eps"])
                 if self.dropout is not None:
                     _let_few_step(scratch, self.dropout)
-                torch._foreach_addcdiv_(params, numerators, scratch, -group["lr"])
+                torch._foreach_addcdiv_(values, numerators, scratch, -group["lr"])
         return loss
 
     @abstractmethod
@@ -176,13 +179,22 @@ def _laid_out_as(param: Tensor, value: Tensor) -> Tensor:
     return torch.empty_like(param, requires_grad=False).copy_(value)
 
 
-def _passes(params: list[Tensor]) -> Iterator[list[Tensor]]:
-    # A GPU wants one launch for all; a CPU one tensor at a time, so that the temporary is small and still in
-    # the cache when it is read (4 × faster on two cores than temporaries for 55 M weights at once).
-    if all(p.device.type == "cpu" for p in params):
-        yield from ([p] for p in params)
-    else:
+def _passes(params: list[tuple[Tensor, ...]]) -> Iterator[list[tuple[Tensor, ...]]]:
+    """Parameters with their gradients and moments, as many as are best updated at once.
+
+    A GPU wants one launch for all. A CPU wants little enough that it is still in the cache from one operation
+    to the next: 55 M weights take 51 ms on two cores, 74 ms by whole tensors, four times that all at once.
+    """
+    if any(value.device.type != "cpu" for tensors in params for value in tensors):
         yield params
+        return
+    for tensors in params:
+        if len({value.stride() for value in tensors}) > 1:
+            yield [tensors]
+            continue
+        flat = [value.as_strided((value.numel(),), (1,)) for value in tensors]
+        for begin in range(0, len(flat[0]), _SLICE):
+            yield [tuple(value[begin : begin + _SLICE] for value in flat)]
 
 
 def _let_few_step(denominators: list[Tensor], generator: torch.Generator) -> None:

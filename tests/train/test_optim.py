@@ -144,3 +144,24 @@ def test_parameters_without_a_gradient_stay() -> None:
     assert frozen.tolist() == [1, 1]
     assert (free < 1).all()
     assert frozen not in optimiser.state
+
+
+@pytest.mark.parametrize("name", ["adabelief", "rmsprop"])
+def test_a_large_weight_steps_like_its_parts_in_any_memory_layout(name: OptimizerName) -> None:
+    values, gradients = torch.randn(2, 96, 64, 9, 11, generator=torch.Generator().manual_seed(0))
+
+    def stepped(weight: Tensor, gradient: Tensor) -> Tensor:
+        weight.requires_grad_()
+        weight.grad = gradient
+        optimiser = make_optimizer(name, [weight])
+        for _ in range(2):
+            optimiser.step()
+        return weight.detach()
+
+    def laid_out(value: Tensor) -> Tensor:
+        return value.clone(memory_format=torch.channels_last)
+
+    parts = torch.cat([stepped(v.clone(), g) for v, g in zip(values, gradients, strict=True)]).view_as(values)
+    assert torch.equal(stepped(values.clone(), gradients), parts)
+    assert torch.equal(stepped(laid_out(values), laid_out(gradients)), parts)
+    assert torch.equal(stepped(laid_out(values), gradients), parts), "a gradient laid out otherwise"
