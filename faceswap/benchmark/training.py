@@ -82,8 +82,8 @@ def measure(spec: ModelSpec, device: torch.device, dtype: torch.dtype, seconds: 
         store = _store(spec.resolution)
         batches = Batches(store, store, BATCH, 0, pinned=device.type == "cuda")
         with closing(_Training(TrainStep(build(spec), StepOptions(), device, dtype), batches)) as training:
-            iteration_s = 1 / calls_per_s(training, seconds, warm_up=2)
-            waited_s = statistics.fmean(training.waits_s[2:])
+            iteration_s = 1 / calls_per_s(training, seconds, warm_up=4)
+            waited_s = statistics.fmean(training.waits_s[4:])
             in_networks = network_share(training, device)
     own = torch.cuda.max_memory_reserved(device) if device.type == "cuda" else memory.peak_bytes
     flops = iteration_flops(build(spec), BATCH)
