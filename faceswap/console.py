@@ -1,5 +1,6 @@
 """What a person sees while a stage works: progress with rate and time left, and short lines."""
 
+import errno
 import shlex
 import subprocess
 import sys
@@ -13,6 +14,34 @@ T = TypeVar("T")
 _silent = False
 
 
+class _Patient:
+    """Standard error for a progress bar, which loses text and not the work while a log's disk is full."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stderr, name)
+
+    def __eq__(self, other: object) -> bool:
+        # By this tqdm knows which bars it has to clear before a line is printed on the same screen.
+        return other is sys.stderr or other is self
+
+    def write(self, text: str) -> None:
+        with _unless_full():
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with _unless_full():
+            sys.stderr.flush()
+
+
+@contextmanager
+def _unless_full() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+
+
 def silence() -> None:
     """Print nothing any more but a stage's last error: another process speaks for this one."""
     global _silent
@@ -22,14 +51,16 @@ def silence() -> None:
 def say(text: str = "") -> None:
     """Print one line without breaking a progress bar that is being drawn."""
     if not _silent:
-        tqdm.write(text, file=sys.stdout)
-        sys.stdout.flush()
+        with _unless_full():
+            tqdm.write(text, file=sys.stdout)
+            sys.stdout.flush()
 
 
 def warn(text: str) -> None:
     """Print one warning line to standard error without breaking a progress bar."""
     if not _silent:
-        tqdm.write(f"warning: {text}", file=sys.stderr)
+        with _unless_full():
+            tqdm.write(f"warning: {text}", file=sys.stderr)
 
 
 def command(*words: object) -> str:
@@ -58,5 +89,5 @@ def _bar(items: Iterable[T] | None, label: str, unit: str, total: int | None, in
     interval = 0.2 if sys.stderr.isatty() else 10.0
     return tqdm(
         items, desc=label, unit=f" {unit}", total=total, initial=initial, mininterval=interval,
-        dynamic_ncols=True, file=sys.stderr, disable=_silent,
+        dynamic_ncols=True, file=_Patient(), disable=_silent,
     )  # fmt: skip
