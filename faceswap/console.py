@@ -69,9 +69,14 @@ def command(*words: object) -> str:
     return subprocess.list2cmdline(line) if sys.platform == "win32" else shlex.join(line)
 
 
-def progress(items: Iterable[T], label: str, unit: str, total: int | None = None) -> Iterator[T]:
-    """Yield `items` while showing count, rate in `unit`/s and time left on standard error."""
-    yield from _bar(items, label, unit, total)
+def progress(
+    items: Iterable[T], label: str, unit: str, total: int | None = None, after_s: float = 0
+) -> Iterator[T]:
+    """Yield `items` while showing count, rate in `unit`/s and time left on standard error.
+
+    after_s: what usually takes less shows nothing.
+    """
+    yield from _bar(items, label, unit, total, after_s=after_s)
 
 
 @contextmanager
@@ -84,10 +89,12 @@ def progress_bar(label: str, unit: str, total: int | None = None, initial: int =
         bar.close()
 
 
-def _bar(items: Iterable[T] | None, label: str, unit: str, total: int | None, initial: int = 0) -> Any:
+def _bar(
+    items: Iterable[T] | None, label: str, unit: str, total: int | None, initial: int = 0, after_s: float = 0
+) -> Any:
     # Into a file or pipe, one line every ten seconds instead of a redrawn bar keeps logs readable.
     interval = 0.2 if sys.stderr.isatty() else 10.0
     return tqdm(
         items, desc=label, unit=f" {unit}", total=total, initial=initial, mininterval=interval,
-        dynamic_ncols=True, file=_Patient(), disable=_silent,
+        dynamic_ncols=True, delay=after_s, file=_Patient(), disable=_silent,
     )  # fmt: skip

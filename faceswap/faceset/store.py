@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from faceswap.console import command, warn
+from faceswap.console import command, progress, warn
 from faceswap.errors import UserError
 from faceswap.faceset import carrier
 from faceswap.faceset.index import Index
@@ -84,7 +84,9 @@ class Faceset:
             raise UserError(f"no folder {folder}", "", _how_to_fill(folder))
         images = list_images(folder)
         with Index(folder) as index:
-            metas = {path: index.meta(path) for path in images}
+            # Thousands of faces that the index does not know yet take seconds to open.
+            seen = progress(images, folder.name, "faces", after_s=2)
+            metas = {path: index.meta(path) for path in seen}
         faces = tuple(Face(path, meta) for path, meta in metas.items() if meta is not None)
         strangers = tuple(path for path, meta in metas.items() if meta is None)
         if not faces and (folder / _PACKED).is_file():
