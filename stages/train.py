@@ -35,6 +35,7 @@ from faceswap.train import settings as schedule
 from faceswap.train.base import describe
 from faceswap.train.batches import Batches
 from faceswap.train.board import Board
+from faceswap.train.cache import cached_samples, check_face_type, open_samples
 from faceswap.train.distributed import Share, joined
 from faceswap.train.economy import Economy
 from faceswap.train.following import SharedStep, follow
@@ -46,7 +47,7 @@ from faceswap.train.plan import PROBE_S, plan, report
 from faceswap.train.quality import make_judge
 from faceswap.train.reset import INTER, check_part
 from faceswap.train.run import FIXED, Run, open_run
-from faceswap.train.samples import SampleStore, cached_samples, check_face_type, open_samples
+from faceswap.train.samples import SampleStore
 from faceswap.train.settings import ScheduleSettings
 from faceswap.train.trainer import Trainer
 from faceswap.types import FaceType, Side

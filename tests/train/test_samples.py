@@ -8,7 +8,6 @@ import numpy as np
 import psutil
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
 
 from faceswap.errors import UserError
 from faceswap.faces.geometry import apply_transform, compose_transforms, crop_transform, invert_transform
@@ -18,7 +17,8 @@ from faceswap.faceset.metadata import FaceMeta
 from faceswap.faceset.store import Faceset, write_face
 from faceswap.faceset.stored_masks import known_mask
 from faceswap.train import samples as train_samples
-from faceswap.train.samples import SampleStore, cached_samples, open_samples
+from faceswap.train.cache import open_samples
+from faceswap.train.samples import SampleStore
 from faceswap.types import FaceType, Frame, Points, Side
 
 RESOLUTION = 64
@@ -143,47 +143,6 @@ def test_only_damaged_crops_is_a_sentence(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-2000])
     with pytest.raises(UserError, match="no crop"):
         open_samples(Faceset.open(path.parent), FaceType.WHOLE, RESOLUTION, tmp_path / "cache", "src")
-
-
-def test_the_cache_is_reused_until_the_set_changes(tmp_path: Path) -> None:
-    faceset = fill(tmp_path / "aligned", FaceType.WHOLE, 2)
-    cache = tmp_path / "cache"
-    open_samples(faceset, FaceType.WHOLE, RESOLUTION, cache, "src")
-    first = {path.name: path.stat().st_mtime_ns for path in cache.iterdir()}
-    open_samples(faceset, FaceType.WHOLE, RESOLUTION, cache, "src")
-    assert {path.name: path.stat().st_mtime_ns for path in cache.iterdir()} == first
-    faceset.faces[0].path.unlink()
-    smaller = open_samples(Faceset.open(tmp_path / "aligned"), FaceType.WHOLE, RESOLUTION, cache, "src")
-    assert len(smaller) == 1
-    assert len(list(cache.iterdir())) == 3, "the outdated cache is removed"
-
-
-def test_the_cache_alone_answers_for_a_set_that_has_not_changed(tmp_path: Path) -> None:
-    faceset = fill(tmp_path / "aligned", FaceType.WHOLE, 2)
-    stranger = tmp_path / "aligned" / "holiday.jpg"
-    Image.new("RGB", (8, 8)).save(stranger)
-    how = (FaceType.WHOLE, RESOLUTION, tmp_path / "cache", "src")
-    assert cached_samples(faceset.folder, *how) is None
-    made = open_samples(Faceset.open(faceset.folder), *how)
-    known = cached_samples(faceset.folder, *how)
-    assert known is not None and known.names == made.names
-    assert known.skipped == {"holiday.jpg": "it carries no face metadata"}
-    stranger.unlink()
-    assert cached_samples(faceset.folder, *how) is None
-    assert cached_samples(tmp_path / "gone", *how) is None
-
-
-@pytest.mark.parametrize("suffix", ["[!s].npy", ".landmarks.npy", ".json"])
-@pytest.mark.parametrize("length", [0, 5, 200])
-def test_a_damaged_cache_is_made_anew(tmp_path: Path, suffix: str, length: int) -> None:
-    faceset = fill(tmp_path / "aligned", FaceType.WHOLE, 2)
-    whole = open_samples(faceset, FaceType.WHOLE, RESOLUTION, tmp_path / "cache", "src")
-    expected = whole.take([0, 1])
-    del whole
-    damaged = next((tmp_path / "cache").glob(f"*{suffix}"))
-    damaged.write_bytes(damaged.read_bytes()[:length] if suffix.endswith(".npy") else b"{")
-    again = open_samples(faceset, FaceType.WHOLE, RESOLUTION, tmp_path / "cache", "src")
-    assert np.array_equal(again.take([0, 1]), expected)
 
 
 def test_re_cropping_equals_cutting_the_smaller_type_from_the_frame() -> None:

@@ -10,7 +10,8 @@ import pytest
 from faceswap.faceset.polygons import Polygon, polygons_to_json
 from faceswap.faceset.store import Faceset, rewrite_meta
 from faceswap.faceset.stored_masks import STORED_PX, counted, mask_path, write_mask
-from faceswap.train.samples import SampleStore, open_samples
+from faceswap.train.cache import open_samples
+from faceswap.train.samples import SampleStore
 from faceswap.types import FaceType, Side
 
 LEFT_HALF = polygons_to_json(
