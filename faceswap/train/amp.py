@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from faceswap.models.arithmetic import autocast
-from faceswap.train.losses import gaussian_blur, widen_mask
+from faceswap.train.blur import gaussian_blur
+from faceswap.train.losses import widen_mask
 from faceswap.train.styles import TV_WEIGHT, total_variation
 
 BACKGROUND_WEIGHT = 0.1

@@ -7,11 +7,11 @@ As in `losses`: a loss per sample, (B,), in float32 whatever the precision aroun
 import torch
 from torch import Tensor
 
+from faceswap.train.blur import gaussian_blur
 from faceswap.train.losses import (
     PIXEL_WEIGHT,
     STRUCTURAL_WEIGHT,
     dssim,
-    gaussian_blur,
     ssim_windows,
     widen_mask,
 )

@@ -8,7 +8,8 @@ from faceswap.models.build import build
 from faceswap.train.amp import background_terms, blurred_mask, total_variation
 from faceswap.train.augment import TransformRanges
 from faceswap.train.batches import Batch
-from faceswap.train.losses import gaussian_blur, reconstruction_terms, ssim_windows, widen_mask
+from faceswap.train.blur import gaussian_blur
+from faceswap.train.losses import reconstruction_terms, ssim_windows, widen_mask
 from faceswap.train.options import StepOptions
 from faceswap.train.regimes import REGIMES, Regime
 from faceswap.train.steps import TrainStep

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from faceswap.train.losses import dssim, gaussian_blur, widen_mask
+from faceswap.train.blur import gaussian_blur
+from faceswap.train.losses import dssim, widen_mask
 from faceswap.train.styles import (
     background_style_loss,
     blur_out,
