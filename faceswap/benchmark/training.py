@@ -7,6 +7,7 @@ from contextlib import closing
 
 import numpy as np
 import torch
+from torch.autograd.profiler_util import FunctionEvent
 
 from faceswap.benchmark.clock import calls_per_s
 from faceswap.benchmark.machine import matrix_peak_flops
@@ -17,6 +18,7 @@ from faceswap.models.build import build
 from faceswap.models.flops import iteration_flops
 from faceswap.runtime import choose_dtype, keep_freed_memory
 from faceswap.train.batches import Batches
+from faceswap.train.blur import Separable
 from faceswap.train.economy import PLAIN
 from faceswap.train.feed import Feed
 from faceswap.train.memory import Needs, Way, memory_bytes
@@ -131,8 +133,13 @@ def network_share(once: Callable[[], object], device: torch.device) -> float:
         whole_s = time.perf_counter() - begun
     names = ("aten::convolution_backward", "aten::_convolution", "aten::addmm", "aten::mm")
     attribute = "device_time_total" if device.type == "cuda" else "cpu_time_total"
-    spent = sum(getattr(row, attribute) for row in profile.key_averages() if row.key in names)
-    return float(spent) / 1e6 / whole_s
+    calls = (call for call in profile.events() if call.name in names and not _filters(call))
+    return float(sum(getattr(call, attribute) for call in calls)) / 1e6 / whole_s
+
+
+def _filters(call: FunctionEvent | None) -> bool:
+    """Whether a call is part of the losses' filters, which are matrix products, too."""
+    return call is not None and (Separable.__name__ in call.name or _filters(call.cpu_parent))
 
 
 def _store(resolution: int) -> SampleStore:

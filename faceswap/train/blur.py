@@ -34,7 +34,7 @@ def _filtered(x: Tensor, size: int, sigma: float, padding: int) -> Tensor:
     height, width = (
         _band(side, side - size + 1 + 2 * padding, size, sigma, padding, x.device) for side in x.shape[-2:]
     )
-    made: Tensor = _Separable.apply(x, height, width)
+    made: Tensor = Separable.apply(x, height, width)
     return made
 
 
@@ -55,7 +55,9 @@ class _Band(NamedTuple):
     transposed: tuple[_Block, ...]
 
 
-class _Separable(torch.autograd.Function):
+class Separable(torch.autograd.Function):
+    """Both axes filtered; the gradient is filtered by the transposed bands."""
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, height: _Band, width: _Band) -> Tensor:
         ctx.bands = height, width

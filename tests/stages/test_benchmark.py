@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from faceswap.benchmark.training import measure
+from faceswap.benchmark.training import measure, network_share
 from faceswap.models.arch import Arch, ModelSpec
+from faceswap.train.blur import valid_blur
 
 
 @pytest.mark.slow
@@ -28,3 +29,9 @@ def test_a_training_is_measured_in_all_that_the_table_shows() -> None:
     assert figures["ms_per_iteration"] > 0 and "iB" in figures["peak_memory"]
     assert 0 < figures["everything_else"] < 1 and 0 <= figures["waiting_for_data"] < 1
     assert figures["share_of_peak_in_convolutions"] >= figures["share_of_peak"] > 0
+
+
+def test_the_products_of_the_losses_filters_do_not_count_as_the_networks() -> None:
+    picture = torch.rand(2, 3, 64, 64).requires_grad_()
+    assert network_share(lambda: valid_blur(picture, 11, 1.5).sum().backward(), torch.device("cpu")) == 0
+    assert network_share(lambda: torch.mm(picture[0, 0], picture[0, 1]), torch.device("cpu")) > 0
