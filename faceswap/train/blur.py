@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 # Outputs that are computed at once: fewer leave out more of the zeros, more keep the processor busier.
-_BLOCK = 96
+_BLOCK = 64
 # What a float32 sum of numbers up to 1 does not notice.
 _NEGLIGIBLE = 1e-9
 
