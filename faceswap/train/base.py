@@ -1,6 +1,5 @@
 """A base model: what of a trained model another one starts from."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -14,13 +13,16 @@ from faceswap.workspace import assets
 
 WEIGHTS = "weights"
 _SRC, _DST = "decoder_src.", "decoder_dst."
+# Of LIAE: what src and dst share and a swap is made of. Where both sides were the same people it gives dst's
+# face back, and goes on doing so (dfl-facts §8.7 draws it anew after pretraining, too).
+_MERGED = "inter_AB."
 
 
 def export_base(run: Path, target: Path) -> checkpoint.Loaded:
     """Write the newest weights of `run` to the new folder `target` in half precision, for `--base`.
 
-    Of DF's two decoders, which a base has trained on the same faces, only src's is kept. A start needs
-    no more digits: the first updates move weights further than the rounding did.
+    A base has trained on the same faces for both sides: of DF's two decoders only src's is kept, of LIAE all
+    but inter_AB. A start needs no more digits: the first updates move weights further than the rounding did.
     Raises UserError when the run has no intact checkpoint or `target` exists.
     """
     if target.exists():
@@ -33,11 +35,14 @@ def export_base(run: Path, target: Path) -> checkpoint.Loaded:
 
 
 def _is_kept(name: str) -> bool:
-    return not name.startswith(_DST)
+    return not name.startswith((_DST, _MERGED))
 
 
-def _for_both_sides(offered: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """`offered` in float32, with src's decoder in place of a missing one of dst."""
+def _for_both_sides(base: checkpoint.Loaded) -> dict[str, Tensor]:
+    """What `base` offers in float32, with src's decoder in place of a missing one of dst."""
+    offered = base.tensors[WEIGHTS]
+    if base.state.get("pretraining"):
+        offered = {name: value for name, value in offered.items() if not name.startswith(_MERGED)}
     twins = {_DST + name.removeprefix(_SRC): name for name in offered if name.startswith(_SRC)}
     both = {twin: offered[name] for twin, name in twins.items()} | dict(offered)
     return {name: value.to(torch.float32) for name, value in both.items()}
@@ -64,7 +69,7 @@ def adopt(model: SwapModel, base: checkpoint.Loaded) -> tuple[str, ...]:
 
     Raises UserError when none fits.
     """
-    own, offered = model.state_dict(), _for_both_sides(base.tensors[WEIGHTS])
+    own, offered = model.state_dict(), _for_both_sides(base)
     fitting = {
         name: offered[name] for name in own if name in offered and offered[name].shape == own[name].shape
     }

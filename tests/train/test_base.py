@@ -12,15 +12,17 @@ from faceswap.models.build import build
 from faceswap.train.base import WEIGHTS, adopt, export_base
 
 SPEC = ModelSpec(Arch.parse("DF-UD"), 64, 32, 16, 16, 16)
+LIAE = ModelSpec(Arch.parse("LIAE-UD"), 64, 32, 16, 16, 16)
 
 
-def trained(folder: Path, spec: ModelSpec) -> dict[str, torch.Tensor]:
+def trained(folder: Path, spec: ModelSpec, pretraining: bool = False) -> dict[str, torch.Tensor]:
     weights = build(spec, seed=5).state_dict()
     state = {
         "iteration": 7,
         "samples": 28,
         "seed": 5,
         "spec": spec.to_json(),
+        "pretraining": pretraining,
         "face_type": "full",
         "version": "0",
     }
@@ -40,11 +42,24 @@ def test_a_df_base_starts_both_decoders_from_src_s_within_half_precision(tmp_pat
         torch.testing.assert_close(value, wanted, rtol=2**-11, atol=1e-7)
 
 
-def test_a_liae_base_keeps_every_tensor(tmp_path: Path) -> None:
-    spec = ModelSpec(Arch.parse("LIAE-UD"), 64, 32, 16, 16, 16)
-    weights = trained(tmp_path / "run", spec)
+def test_a_liae_base_keeps_all_but_what_has_merged_its_people(tmp_path: Path) -> None:
+    weights = trained(tmp_path / "run", LIAE)
     export_base(tmp_path / "run", tmp_path / "base")
-    assert set(checkpoint.read(tmp_path / "base", [WEIGHTS]).tensors[WEIGHTS]) == set(weights)
+    kept = set(checkpoint.read(tmp_path / "base", [WEIGHTS]).tensors[WEIGHTS])
+    assert kept == {name for name in weights if not name.startswith("inter_AB.")}
+
+
+@pytest.mark.parametrize("pretraining", [False, True])
+def test_of_a_pretrained_liae_model_inter_ab_is_not_taken_over(tmp_path: Path, pretraining: bool) -> None:
+    """A model that has swapped, on the other hand, has learned its src there."""
+    weights = trained(tmp_path / "run", LIAE, pretraining)
+    model = build(LIAE, seed=9)
+    fresh = {name: value.clone() for name, value in model.state_dict().items()}
+    notes = adopt(model, checkpoint.load(tmp_path / "run", [WEIGHTS]))
+    for name, value in model.state_dict().items():
+        anew = pretraining and name.startswith("inter_AB.")
+        assert torch.equal(value, (fresh if anew else weights)[name]), name
+    assert any("inter_AB" in note for note in notes) == pretraining
 
 
 def test_an_existing_folder_is_never_replaced(tmp_path: Path) -> None:

@@ -43,7 +43,11 @@ def test_the_inters_are_drawn_anew_and_all_else_stays(tmp_path: Path, arch: str,
     again = open_run(
         tmp_path / "other", {"arch": arch} | TINY, 1, str(tmp_path / "new/checkpoints/00000040.pretrained")
     )
-    assert all(torch.equal(value, before[name]) for name, value in again.model.state_dict().items())
+    assert all(
+        torch.equal(value, before[name])
+        for name, value in again.model.state_dict().items()
+        if not name.startswith("inter_AB.")
+    )
 
 
 def test_killed_between_saving_and_setting_aside_it_leaves_again(
