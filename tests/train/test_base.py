@@ -9,7 +9,8 @@ from faceswap.errors import UserError
 from faceswap.io import checkpoint
 from faceswap.models.arch import Arch, ModelSpec
 from faceswap.models.build import build
-from faceswap.train.base import WEIGHTS, adopt, export_base
+from faceswap.train.base import WEIGHTS, adopt, export_base, find_base
+from faceswap.workspace import assets
 
 SPEC = ModelSpec(Arch.parse("DF-UD"), 64, 32, 16, 16, 16)
 LIAE = ModelSpec(Arch.parse("LIAE-UD"), 64, 32, 16, 16, 16)
@@ -68,3 +69,15 @@ def test_an_existing_folder_is_never_replaced(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="already exists"):
         export_base(tmp_path / "run", tmp_path / "base")
     assert not list((tmp_path / "base").iterdir())
+
+
+@pytest.mark.parametrize("name", ["demo", "liae-ud", "df-ud"])
+def test_a_bundled_base_is_small_and_gives_all_that_is_not_of_its_people(name: str) -> None:
+    base = find_base(name)
+    model = build(ModelSpec.from_json(base.state["spec"]), seed=9)
+    fresh = {name: value.clone() for name, value in model.state_dict().items()}
+    adopt(model, base)
+    for part, value in model.state_dict().items():
+        assert value.isfinite().all()
+        assert torch.equal(value, fresh[part]) == part.startswith("inter_AB."), part
+    assert sum(path.stat().st_size for path in (assets() / "base" / name).iterdir()) <= 40e6
