@@ -77,10 +77,8 @@ def test_turned_clips_come_out_as_players_show_them(toy_clip, tmp_path, turn):
     assert np.abs(frame[inside] - wanted[inside]).max() < 12
 
 
-@pytest.mark.parametrize(
-    ("codec", "name"), [("ffv1", "a.mkv"), ("libx265", "a.mp4")], ids=["ffv1", "hevc lossless"]
-)
-def test_ten_bits_arrive_whole(toy_clip, tmp_path, codec, name):
+@pytest.mark.parametrize("codec", ["ffv1", "libx265"], ids=["ffv1", "hevc lossless"])
+def test_ten_bits_arrive_whole(toy_clip, tmp_path, codec):
     limited = (64 + np.arange(877).repeat(4)[: 64 * 48]).astype(np.uint16)  # every 10-bit studio level
 
     def ramp(_number, width, height):
@@ -88,8 +86,9 @@ def test_ten_bits_arrive_whole(toy_clip, tmp_path, codec, name):
         return np.concatenate([np.resize(limited, width * height), chroma]).reshape(-1, width)
 
     options = {"x265-params": "lossless=1:log-level=none"} if codec == "libx265" else {}
+    # Not MP4: of twelve such clips of PyAV's x265 its muxer refused three to nine as "not yet implemented".
     clip = toy_clip.make(
-        tmp_path / name, (0,), draw=ramp, pixels="yuv420p10le", pix_fmt="yuv420p10le", codec=codec,
+        tmp_path / "a.mkv", (0,), draw=ramp, pixels="yuv420p10le", pix_fmt="yuv420p10le", codec=codec,
         options=options,
     )  # fmt: skip
     extract([clip], tmp_path / "out", EVERY)
