@@ -131,7 +131,7 @@ class _Cache:
     def make(self, faceset: Faceset) -> SampleStore:
         """Make it with what earlier caches hold; an interruption leaves what is done to the next start."""
         faces = faceset.faces
-        earlier = self._earlier(len(faces))
+        earlier = self._earlier(faces)
         rows = _Rows()
         skipped = {stranger.name: "it carries no face metadata" for stranger in faceset.strangers}
         interruption: BaseException | None = None
@@ -151,8 +151,10 @@ class _Cache:
                         continue
                     pixels[len(rows.faces)], landmarks, origin = one
                     rows.add(face.path.name, self._source(face.path), landmarks, origin, self._resolution)
-            except BaseException as error:  # raised again when all that is done has been kept
-                interruption = error
+            except BaseException as error:
+                if len(rows.faces) <= len(earlier):
+                    raise  # What is there holds more.
+                interruption = error  # raised again when all that is done has been kept
             pixels.flush()
             del pixels
             earlier.clear()
@@ -174,19 +176,20 @@ class _Cache:
         """What the row of a crop is made from, as the files were when this cache was named."""
         return f"{self._crops.get(crop.name)} {self._masks.get(mask_path(crop).name)}"
 
-    def _earlier(self, count: int) -> dict[tuple[str, str], Callable[[], _Made]]:
-        """What caches of this kind hold, by file name and source; nothing where the disk is too small."""
-        folder, size = self._path.parent, count * self._resolution**2 * CHANNELS
-        what = f"the cache of {count} faces"
+    def _earlier(self, faces: Sequence[Face]) -> dict[tuple[str, str], Callable[[], _Made]]:
+        """What caches hold of `faces`, by file name and source; nothing where the disk is too small."""
+        folder, size = self._path.parent, len(faces) * self._resolution**2 * CHANNELS
+        what = f"the cache of {len(faces)} faces"
         try:
             require_free_space(folder, size, what)
         except UserError:
             _remove(folder.glob(f"{self._label}-*"))
             require_free_space(folder, size, what)
+        wanted = {(face.path.name, self._source(face.path)) for face in faces}
         found: dict[tuple[str, str], Callable[[], _Made]] = {}
         for rows in folder.glob(f"{self._label}-*{_ROWS}"):
             with suppress(*_UNREADABLE):
-                found |= _read_rows(rows, self._kind)
+                found |= {key: row for key, row in _read_rows(rows, self._kind).items() if key in wanted}
         return found
 
 
