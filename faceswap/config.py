@@ -3,11 +3,10 @@
 Order of strength: default < `--preset NAME` < `--config FILE` < flag. pydantic-settings reads the flags.
 """
 
-import signal
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, Self, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import (
@@ -19,8 +18,12 @@ from pydantic_settings import (
 )
 
 from faceswap import __version__
+from faceswap.console import warn
 from faceswap.errors import Stopped, UserError
 from faceswap.io.files import list_names, read_json, write_json
+from faceswap.io.lock import locked, owner_of
+from faceswap.stopping import Ending, exit_code
+from faceswap.streams import secure
 from faceswap.types import FaceType
 from faceswap.workspace import Workspace, assets
 
@@ -67,6 +70,14 @@ class StageSettings(BaseSettings):
     @property
     def place(self) -> Workspace:
         return Workspace(self.workspace)
+
+    def writes(self) -> Iterable[Path]:
+        """The folders and files that no other process may write while this stage works."""
+        return ()
+
+    def reads(self) -> Iterable[Path]:
+        """Those that it takes as they are: that another process still writes them is only told."""
+        return ()
 
     @classmethod
     def parse(cls, argv: Sequence[str], doc: str = "") -> Self:
@@ -123,19 +134,23 @@ S = TypeVar("S", bound=StageSettings)
 
 def run_stage(settings: type[S], main: Callable[[S], None], doc: str | None) -> None:
     """Run one stage as a process: parse, work, and turn a user's mistake into sentences and exit code 2."""
-    signal.signal(signal.SIGTERM, _stop)
+    secure()
+    ending = Ending()
     try:
-        main(settings.parse(sys.argv[1:], doc or ""))
+        cfg = settings.parse(sys.argv[1:], doc or "")
+        with locked(cfg.writes()):
+            _tell_of_writers(cfg.reads())
+            main(cfg)
     except UserError as error:
-        _fail(error)
-    except OSError as error:
-        _fail(UserError(*_explain_os_error(error)))
-    except Stopped:
-        print("\nstopped; the same command continues", file=sys.stderr)
-        sys.exit(143)
-    except KeyboardInterrupt:
-        print("\ninterrupted; the same command continues", file=sys.stderr)
-        sys.exit(130)
+        _fail(error, ending)
+    except KeyboardInterrupt as stop:
+        _stop(stop, ending)
+    except Exception as error:
+        if ending.wanted is not None:
+            _stop(ending.wanted, ending)
+        if not isinstance(error, OSError):
+            raise
+        _fail(UserError(*_explain_os_error(error)), ending)
 
 
 def run_actions(actions: Mapping[str, tuple[Any, Callable[[Any], None]]], doc: str | None) -> None:
@@ -145,20 +160,31 @@ def run_actions(actions: Mapping[str, tuple[Any, Callable[[Any], None]]], doc: s
         print(f"{doc}\nactions: {', '.join(actions)}; ACTION --help tells what each takes")
         return
     if word not in actions:
-        _fail(UserError(f"there is no action {word!r}", f"there are {', '.join(actions)}", "type --help"))
+        unknown = UserError(f"there is no action {word!r}", f"there are {', '.join(actions)}", "type --help")
+        _fail(unknown, Ending())
     del sys.argv[1]
     settings, main = actions[word]
     run_stage(settings, main, main.__doc__)
 
 
-def _stop(*_: object) -> None:
-    raise Stopped
+def _tell_of_writers(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if owner := owner_of(path):
+            warn(f"{path} is being written by {owner}; what comes after now may be missing here")
 
 
-def _fail(error: UserError) -> None:
-    print(f"error: {error}", file=sys.stderr)
+def _stop(stop: KeyboardInterrupt, ending: Ending) -> NoReturn:
+    ending.settle(exit_code(stop))
+    how = "stopped" if isinstance(stop, Stopped) else "interrupted"
+    told = "; ".join(getattr(stop, "__notes__", ())) or "the same command continues"
+    print(f"\n{how}; {told}", file=sys.stderr)
+    sys.exit(exit_code(stop))
+
+
+def _fail(error: UserError, ending: Ending) -> NoReturn:
     # It ends already: torchrun asks for it as soon as another process has ended.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    ending.settle(2)
+    print(f"error: {error}", file=sys.stderr)
     sys.exit(2)
 
 

@@ -1,6 +1,5 @@
 """What a person sees while a stage works: progress with rate and time left, and short lines."""
 
-import errno
 import shlex
 import subprocess
 import sys
@@ -10,36 +9,10 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
+from faceswap.streams import best_effort
+
 T = TypeVar("T")
 _silent = False
-
-
-class _Patient:
-    """Standard error for a progress bar, which loses text and not the work while a log's disk is full."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(sys.stderr, name)
-
-    def __eq__(self, other: object) -> bool:
-        # By this tqdm knows which bars it has to clear before a line is printed on the same screen.
-        return other is sys.stderr or other is self
-
-    def write(self, text: str) -> None:
-        with _unless_full():
-            sys.stderr.write(text)
-
-    def flush(self) -> None:
-        with _unless_full():
-            sys.stderr.flush()
-
-
-@contextmanager
-def _unless_full() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
 
 
 def silence() -> None:
@@ -51,16 +24,15 @@ def silence() -> None:
 def say(text: str = "") -> None:
     """Print one line without breaking a progress bar that is being drawn."""
     if not _silent:
-        with _unless_full():
-            tqdm.write(text, file=sys.stdout)
-            sys.stdout.flush()
+        screen = best_effort(sys.stdout)
+        tqdm.write(text, file=screen)
+        screen.flush()
 
 
 def warn(text: str) -> None:
     """Print one warning line to standard error without breaking a progress bar."""
     if not _silent:
-        with _unless_full():
-            tqdm.write(f"warning: {text}", file=sys.stderr)
+        tqdm.write(f"warning: {text}", file=best_effort(sys.stderr))
 
 
 def command(*words: object) -> str:
@@ -93,8 +65,9 @@ def _bar(
     items: Iterable[T] | None, label: str, unit: str, total: int | None, initial: int = 0, after_s: float = 0
 ) -> Any:
     # Into a file or pipe, one line every ten seconds instead of a redrawn bar keeps logs readable.
-    interval = 0.2 if sys.stderr.isatty() else 10.0
+    screen = best_effort(sys.stderr)
+    interval = 0.2 if screen.isatty() else 10.0
     return tqdm(
         items, desc=label, unit=f" {unit}", total=total, initial=initial, mininterval=interval,
-        dynamic_ncols=True, delay=after_s, file=_Patient(), disable=_silent,
+        dynamic_ncols=True, delay=after_s, file=screen, disable=_silent,
     )  # fmt: skip

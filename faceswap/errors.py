@@ -1,5 +1,7 @@
 """Errors a person can act on: what happened, what was found, what to type next."""
 
+import signal
+
 
 class FaceswapError(Exception):
     """Base of all errors the workbench raises on purpose."""
@@ -22,4 +24,8 @@ class UserError(FaceswapError):
 
 
 class Stopped(KeyboardInterrupt):
-    """The process was asked to end (SIGTERM); handled like Ctrl-C, exit code 143."""
+    """The process was asked to end by signal `number`, SIGTERM or SIGHUP; handled like Ctrl-C."""
+
+    def __init__(self, number: int = signal.SIGTERM) -> None:
+        self.number = number
+        super().__init__()

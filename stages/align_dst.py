@@ -9,13 +9,22 @@ same command continues. Frames without a face are listed at the end and in align
 given later and taken back with --no-smooth.
 """
 
+from collections.abc import Iterable
+from pathlib import Path
+
 from faceswap.config import run_stage
 from faceswap.faces.align import AlignSettings, align
+from faceswap.faceset.stored_masks import masks_of
 from faceswap.types import Side
 
 
 class Settings(AlignSettings):
-    pass
+    def writes(self) -> Iterable[Path]:
+        aligned = self.place.aligned(Side.DST)
+        return [aligned, masks_of(aligned)]
+
+    def reads(self) -> Iterable[Path]:
+        return [self.place.frames(Side.DST)]
 
 
 def main(cfg: Settings) -> None:

@@ -7,13 +7,22 @@ Delete crops of other people and bad ones there; every crop that stays is traine
 same command continues. Frames without a face are listed at the end and in align_report.json.
 """
 
+from collections.abc import Iterable
+from pathlib import Path
+
 from faceswap.config import run_stage
 from faceswap.faces.align import AlignSettings, align
+from faceswap.faceset.stored_masks import masks_of
 from faceswap.types import Side
 
 
 class Settings(AlignSettings):
-    pass
+    def writes(self) -> Iterable[Path]:
+        aligned = self.place.aligned(Side.SRC)
+        return [aligned, masks_of(aligned)]
+
+    def reads(self) -> Iterable[Path]:
+        return [self.place.frames(Side.SRC)]
 
 
 def main(cfg: Settings) -> None:

@@ -9,6 +9,7 @@ are, others become mp4. Sound is copied, and only encoded where the file cannot 
 at --end is the first one left out.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from faceswap.config import StageSettings, option, run_stage
@@ -26,6 +27,9 @@ class Settings(StageSettings):
     sound: bool = option(True, "take the sound along")
     quality: int = option(8, "x264's CRF: 0 loses nothing of 8 bits, 8 nothing that is seen", ge=0, le=51)
     again: bool = option(False, "replace parts that are there already")
+
+    def writes(self) -> Iterable[Path]:
+        return [self.input.with_name(f"{self.input.stem}_cut")] if self.input else []
 
 
 def main(cfg: Settings) -> None:

@@ -12,6 +12,7 @@ makes the face sharp.
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from faceswap.config import StageSettings, option, run_stage
@@ -20,6 +21,7 @@ from faceswap.errors import UserError
 from faceswap.io.files import read_json, write_json
 from faceswap.io.images import write_image
 from faceswap.io.storyboard import storyboard
+from faceswap.stopping import SIGNALS, exit_code, reason
 from faceswap.workspace import assets
 
 MOMENTS = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -29,6 +31,9 @@ class Settings(StageSettings):
     workspace: Path = option(Path("workspace/demo"), "folder for the demo's frames, faces, model and result")
     train_minutes: float = option(8, "time to train", unit="minutes", ge=0.1, le=1000)
     base: str = option("demo", "a base model to start from, as in stages.train, or none")
+
+    def writes(self) -> Iterable[Path]:
+        return [self.workspace / "demo.png"]
 
 
 def commands(cfg: Settings) -> list[list[str]]:
@@ -62,9 +67,9 @@ def main(cfg: Settings) -> None:
             continue
         say(f"\n$ {command(*words)}")
         begun = time.monotonic()
-        code = subprocess.run([sys.executable, "-m", *words], check=False).returncode
-        if code in (130, 143):
-            raise KeyboardInterrupt
+        code = run(words)
+        if code - 128 in SIGNALS:
+            raise reason(code - 128)
         if code:
             raise UserError(
                 f"the demo ended at {words[0]}", f"exit code {code}", "its message above says what to do"
@@ -78,6 +83,18 @@ def main(cfg: Settings) -> None:
     write_image(picture, storyboard(clips | {"swap": cfg.place.result}, MOMENTS))
     say(f"\nfinished in {(time.monotonic() - started) / 60:.1f} minutes")
     say(f"the film     {cfg.place.result}\nlook at      {picture}")
+
+
+def run(words: list[str]) -> int:
+    """The exit code of a stage. A stop is handed on and its end waited for: it may have much to save."""
+    with subprocess.Popen([sys.executable, "-m", *words]) as stage:
+        try:
+            return stage.wait()
+        except KeyboardInterrupt as stop:
+            if sys.platform != "win32":  # where a terminal tells all its processes
+                stage.send_signal(exit_code(stop) - 128)
+            stage.wait()
+            raise
 
 
 if __name__ == "__main__":

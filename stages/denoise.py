@@ -8,6 +8,7 @@
 same pixels as if it had not been stopped. The filter is ffmpeg's hqdn3d with the strengths of DeepFaceLab.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from faceswap.config import StageSettings, option, run_stage
@@ -24,10 +25,19 @@ class Settings(StageSettings):
     )
     again: bool = option(False, "drop frames that were denoised with another factor")
 
+    @property
+    def folder(self) -> Path:
+        return (self.frames or self.place.frames(Side.DST)).resolve()
+
+    def writes(self) -> Iterable[Path]:
+        return [self.folder.with_name(f"{self.folder.name}_denoised"), *([self.folder] * self.replace)]
+
+    def reads(self) -> Iterable[Path]:
+        return [self.folder]
+
 
 def main(cfg: Settings) -> None:
-    folder = (cfg.frames or cfg.place.frames(Side.DST)).resolve()
-    made = denoise(folder, cfg.factor, replace=cfg.replace, again=cfg.again)
+    made = denoise(cfg.folder, cfg.factor, replace=cfg.replace, again=cfg.again)
     say(f"denoised frames in {made.frames}\noriginals in {made.originals}")
 
 

@@ -14,6 +14,7 @@ h264, hevc and av1 keep colour at half size (4:2:0) at any quality, prores422 at
 their names are those of the destination's clip; folders of pictures carry timestamps.json and no sound.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from faceswap.config import option, run_stage
@@ -33,6 +34,13 @@ class Settings(FilmSettings):
     frames: Path | None = option(None, "a folder of pictures to encode instead of the merged frames")
     fps: float | None = option(None, "rate of frames that have no timestamps.json", ge=0.01, le=1000)
     again: bool = option(False, "replace a video that --frames made earlier")
+
+    def writes(self) -> Iterable[Path]:
+        folder = self.frames and self.frames.resolve()
+        return [self.target(folder.with_name(f"{folder.name}.mp4") if folder else self.place.result)]
+
+    def reads(self) -> Iterable[Path]:
+        return [self.frames or self.place.merged]
 
 
 def main(cfg: Settings) -> None:

@@ -7,6 +7,7 @@ A base trained on many faces, the same for src and dst, spares a new model the f
 written in half precision and, for DF, with one decoder, which serves both sides.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from faceswap.config import StageSettings, option, run_stage
@@ -18,6 +19,9 @@ from faceswap.io.files import gib
 class Settings(StageSettings):
     model: str | None = option(None, "name of the model (default: the only one)")
     output: Path | None = option(None, "new folder for the base")
+
+    def writes(self) -> Iterable[Path]:
+        return [self.output] if self.output else []
 
 
 def main(cfg: Settings) -> None:

@@ -6,6 +6,7 @@ Reads data_dst.* or what --input names. The times in data_dst/timestamps.json le
 keep its rhythm, also where the frame rate varies.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +25,9 @@ class Settings(StageSettings):
     format: Literal["png", "jpg"] = option("png", "png loses nothing, jpg is about a tenth of its size")
     quality: int = option(95, "of jpg frames", ge=1, le=100)
     again: bool = option(False, "move frames that are there to data_dst_trash and start anew")
+
+    def writes(self) -> Iterable[Path]:
+        return [self.place.frames(Side.DST)]
 
 
 def main(cfg: Settings) -> None:

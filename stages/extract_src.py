@@ -6,6 +6,7 @@ Reads data_src.* (one clip or several), the folder data_src_clips, or what --inp
 numbered 00001.png and so on; of several clips each frame's name begins with its clip's.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +24,9 @@ class Settings(StageSettings):
     format: Literal["png", "jpg"] = option("png", "png loses nothing, jpg is about a tenth of its size")
     quality: int = option(95, "of jpg frames", ge=1, le=100)
     again: bool = option(False, "move frames that are there to data_src_trash and start anew")
+
+    def writes(self) -> Iterable[Path]:
+        return [self.place.frames(Side.SRC)]
 
 
 def main(cfg: Settings) -> None:

@@ -12,12 +12,14 @@ smoothing does to the flicker is said and written to masks/apply.json.
 """
 
 import os
+from collections.abc import Iterable
+from pathlib import Path
 from time import monotonic
 
 from faceswap.config import option, run_stage
 from faceswap.console import command, say, warn
 from faceswap.faceset.store import Faceset
-from faceswap.faceset.stored_masks import FOLDER, count_known, counted
+from faceswap.faceset.stored_masks import FOLDER, count_known, counted, masks_of
 from faceswap.io.files import write_json
 from faceswap.masks.apply import apply
 from faceswap.masks.chosen import choose_model
@@ -38,6 +40,12 @@ class Settings(SetSettings):
     batch_size: int = option(0, "crops at a time; 0 is 8 on a processor, 32 on a GPU", ge=0, le=256)
     workers: int = option(0, "crops read and masks written at a time; 0 is one a core", ge=0, le=128)
     again: bool = option(False, "make every mask anew")
+
+    def writes(self) -> Iterable[Path]:
+        return map(masks_of, self.folders())
+
+    def reads(self) -> Iterable[Path]:
+        return self.folders()
 
 
 def main(cfg: Settings) -> None:

@@ -13,7 +13,7 @@ model/masks (stages.mask_train), where there is one, else the bundled model.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -24,7 +24,6 @@ from faceswap.config import StageSettings, option, run_stage
 from faceswap.console import command, progress_bar, say, warn
 from faceswap.errors import UserError
 from faceswap.faceset.store import Faceset
-from faceswap.io.lock import FolderLock
 from faceswap.masks.assess import Assessment, assess
 from faceswap.masks.chosen import choose_model
 from faceswap.masks.crops import MaskNetwork
@@ -44,24 +43,30 @@ class Settings(StageSettings):
     device: DeviceName = option("auto", "where the model runs")
     precision: Precision = option("auto", "arithmetic of the model; auto is bf16 where the device has it")
 
+    @property
+    def folder(self) -> Path:
+        return self.set or self.place.aligned(Side(self.side))
+
+    def writes(self) -> Iterable[Path]:
+        return [self.folder]
+
 
 def main(cfg: Settings) -> None:
-    folder = cfg.set or cfg.place.aligned(Side(cfg.side))
+    folder = cfg.folder
     if folder.is_file():
         found = f"{folder.name} is a file" + (", a packed set" if folder.suffix == ".pak" else "")
         raise UserError("masks are drawn on a folder of aligned faces", found, "unpack it first")
     faceset = Faceset.open(folder)
     load = loader(cfg)
-    with FolderLock(folder, (f"another mask editor has {folder} open", "close it")):
-        seen = assess_all(faceset, load()) if cfg.suggest else {}
-        editor = MaskEditor(faceset, find_suggestions(faceset, seen, cfg.suggest) if seen else ())
-        editor.uncertainties = {number: made.uncertainty for number, made in seen.items()}
-        from faceswap.gui.masks import edit
+    seen = assess_all(faceset, load()) if cfg.suggest else {}
+    editor = MaskEditor(faceset, find_suggestions(faceset, seen, cfg.suggest) if seen else ())
+    editor.uncertainties = {number: made.uncertainty for number, made in seen.items()}
+    from faceswap.gui.masks import edit
 
-        edit(editor, load, writable=os.access(folder, os.W_OK))
-        say(f"{len(editor.labelled)} of {editor.count} faces have a drawn mask")
-        for number in editor.unsaved():
-            warn(f"what was drawn on {editor.faces[number].path.name} could not be saved")
+    edit(editor, load, writable=os.access(folder, os.W_OK))
+    say(f"{len(editor.labelled)} of {editor.count} faces have a drawn mask")
+    for number in editor.unsaved():
+        warn(f"what was drawn on {editor.faces[number].path.name} could not be saved")
     say(f"next: {command('stages.mask_train', '--workspace', cfg.workspace)}")
 
 

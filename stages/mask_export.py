@@ -9,6 +9,7 @@ one a frame, all its faces in it.
 """
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +17,7 @@ from faceswap.config import option, run_stage
 from faceswap.console import say, warn
 from faceswap.errors import UserError
 from faceswap.faceset.store import Faceset
-from faceswap.faceset.stored_masks import count_known, counted
+from faceswap.faceset.stored_masks import count_known, counted, masks_of
 from faceswap.io.files import list_images
 from faceswap.masks.export import Exported, export_crops, export_frames
 from faceswap.masks.sets import SetSettings
@@ -26,6 +27,18 @@ from faceswap.types import Side
 class Settings(SetSettings):
     space: Literal["crop", "frame"] = option("crop", "one picture a crop, or one a frame")
     workers: int = option(0, "pictures written at a time; 0 is one a core", ge=0, le=128)
+
+    def target(self, folder: Path, side: Side) -> Path:
+        """Where the pictures of the faceset in `folder` are written."""
+        if self.space == "crop":
+            return folder.with_name(f"{folder.name}_masks_png")
+        return self.place.frames(side) / "masks_png"
+
+    def writes(self) -> Iterable[Path]:
+        return [self.target(self.place.aligned(side), side) for side in self.sides()]
+
+    def reads(self) -> Iterable[Path]:
+        return [*self.folders(), *map(masks_of, self.folders())]
 
 
 def main(cfg: Settings) -> None:
@@ -37,15 +50,13 @@ def main(cfg: Settings) -> None:
 
 
 def _export(cfg: Settings, side: Side, faceset: Faceset) -> tuple[Path, Exported]:
-    workers = cfg.workers or os.cpu_count() or 1
+    workers, target = cfg.workers or os.cpu_count() or 1, cfg.target(faceset.folder, side)
     if cfg.space == "crop":
-        target = faceset.folder.with_name(f"{faceset.folder.name}_masks_png")
         return target, export_crops(faceset, target, workers)
     frames = list_images(cfg.place.frames(side))
     if not frames:
         hint = f"extract them again: stages.extract_{side}, or leave --space frame out"
         raise UserError(f"no frames in {cfg.place.frames(side)}", "", hint)
-    target = cfg.place.frames(side) / "masks_png"
     return target, export_frames(faceset, frames, target, workers)
 
 

@@ -8,10 +8,14 @@ Moves the masks that stages.mask_apply stored, or with --polygons those drawn by
 data_src/aligned_masks_trash/NNN; nothing is deleted. --restore puts back what was removed last.
 """
 
+from collections.abc import Iterable
+from pathlib import Path
+
 from faceswap.config import option, run_stage
 from faceswap.console import command, say
 from faceswap.errors import UserError
 from faceswap.faceset.store import Faceset
+from faceswap.faceset.stored_masks import masks_of
 from faceswap.masks.removal import remove_polygons, remove_stored, restore
 from faceswap.masks.sets import SetSettings
 from faceswap.types import Side
@@ -20,6 +24,11 @@ from faceswap.types import Side
 class Settings(SetSettings):
     polygons: bool = option(False, "remove drawn masks instead of stored ones")
     restore: bool = option(False, "put back what was removed last")
+
+    def writes(self) -> Iterable[Path]:
+        drawn = self.folders() if self.polygons or self.restore else []
+        stored = map(masks_of, self.folders() if not self.polygons else [])
+        return [*drawn, *stored]
 
 
 def main(cfg: Settings) -> None:

@@ -13,6 +13,7 @@ These train the bundled model itself, on small crops first, which takes a quarte
 it. Either training is continued by its own command.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from faceswap.config import FaceTypeOption, StageSettings, option, run_stage
 from faceswap.console import command, say
 from faceswap.errors import UserError
 from faceswap.faceset.store import Faceset
+from faceswap.faceset.stored_masks import masks_of
 from faceswap.io.files import write_json
 from faceswap.masks.chosen import BUNDLED, DEFAULT
 from faceswap.models.segmenter import SegmenterArch, SegmenterSpec
@@ -64,6 +66,15 @@ class Settings(StageSettings):
     unrestricted: bool = option(False, "with --generic: only train on what no terms restrict, the stills")
     work: Path = option(Path(".work/masks"), "with --generic: folder for its faces and its state")
     output: Path = option(assets() / "masks" / "generic", "with --generic, --measure: the model's folder")
+
+    def writes(self) -> Iterable[Path]:
+        if self.generic:
+            return [self.work / f"run_{self.input_px}", self.output]
+        return [] if self.measure else [self.place.model(self.model, new=True)]
+
+    def reads(self) -> Iterable[Path]:
+        named = [getattr(self, side) or self.place.aligned(side) for side in Side]
+        return [] if self.generic or self.measure else [*named, *map(masks_of, named)]
 
 
 def main(cfg: Settings) -> None:

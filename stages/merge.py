@@ -16,8 +16,7 @@ over.
 """
 
 import os
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -25,9 +24,9 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from faceswap.config import option, run_stage
 from faceswap.console import command, say, warn
-from faceswap.errors import Stopped, UserError
+from faceswap.errors import UserError
 from faceswap.faceset.store import Faceset
-from faceswap.faceset.stored_masks import count_known, counted
+from faceswap.faceset.stored_masks import count_known, counted, masks_of
 from faceswap.masks.chosen import choose_model
 from faceswap.merge.film import FilmSettings, kept_in
 from faceswap.merge.flicker import Flicker, flicker
@@ -75,6 +74,13 @@ class Settings(FilmSettings, MergeSettings):
     batch_size: int = option(0, "faces swapped at a time; 0 is 4 on a processor, 16 on a GPU", ge=0, le=256)
     workers: int = option(0, "frames composited at a time; 0 is one a core", ge=0, le=128)
     again: bool = option(False, "replace frames made with other settings, model or faces")
+
+    def writes(self) -> Iterable[Path]:
+        return [self.target(self.place.result) if self.stream else self.place.merged]
+
+    def reads(self) -> Iterable[Path]:
+        aligned = self.place.aligned(Side.DST)
+        return [aligned, masks_of(aligned), *([] if self.stream else [self.place.frames(Side.DST)])]
 
     def look(self) -> MergeSettings:
         """The part that decides what the pixels are."""
@@ -158,12 +164,12 @@ def stream_clip(cfg: Settings) -> None:
 
 @contextmanager
 def starts_over() -> Iterator[None]:
-    """End with the exit codes of a stopped stage, but do not promise that it continues."""
+    """Do not promise that a stopped stage continues."""
     try:
         yield
     except KeyboardInterrupt as stop:
-        print("\nstopped; no video was written, the same command starts over", file=sys.stderr)
-        sys.exit(143 if isinstance(stop, Stopped) else 130)
+        stop.add_note("no video was written, the same command starts over")
+        raise
 
 
 def find_means(cfg: Settings, run: Path, session: Session | None) -> Means:

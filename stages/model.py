@@ -21,7 +21,7 @@ from faceswap.config import StageSettings, option, run_actions
 from faceswap.console import command, say
 from faceswap.io import checkpoint
 from faceswap.io.files import free_folder, gib
-from faceswap.io.lock import model_lock
+from faceswap.io.lock import FolderLock
 from faceswap.train import backups
 
 
@@ -65,13 +65,13 @@ def back_up(cfg: One) -> None:
 
 def restore(cfg: Restore) -> None:
     """Go back to a backup, or bring a deleted model back."""
-    if cfg.trash.is_dir() and not (cfg.place.models / cfg.name).exists():
-        newest = max(cfg.trash.iterdir(), key=lambda path: path.name)
-        newest.rename(cfg.place.models / cfg.name)
-        say(f"model {cfg.name} is back")
-        if cfg.iteration is None:
-            return
-    with model_lock(cfg.folder):
+    with FolderLock(cfg.place.models / cfg.name):
+        if cfg.trash.is_dir() and not (cfg.place.models / cfg.name).exists():
+            newest = max(cfg.trash.iterdir(), key=lambda path: path.name)
+            newest.rename(cfg.place.models / cfg.name)
+            say(f"model {cfg.name} is back")
+            if cfg.iteration is None:
+                return
         chosen = backups.restore(cfg.folder, cfg.iteration)
     say(f"model {cfg.name} is at iteration {chosen.iteration} again; what was newer is among its backups")
     say(f"next: {command('stages.train', '--workspace', cfg.workspace, '--model', cfg.name)}")
@@ -79,11 +79,10 @@ def restore(cfg: Restore) -> None:
 
 def delete(cfg: One) -> None:
     """Move a model to model_trash."""
-    with model_lock(cfg.folder):
-        pass
     target = free_folder(cfg.trash)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    cfg.folder.rename(target)
+    with FolderLock(cfg.folder):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        cfg.folder.rename(target)
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
     say(f"model {cfg.name} ({gib(size)}) is in {target}; delete that folder to free the room")
     say(f"to bring it back: {command('stages.model', 'restore', cfg.name, '--workspace', cfg.workspace)}")

@@ -9,7 +9,7 @@ report.json and frames.csv. The untouched frames of a clip go through the same e
 for you to know; nothing that makes swaps reads them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,12 @@ class Settings(StageSettings):
     model: str | None = option(None, "whose checkpoints; the only model if there is one")
     device: DeviceName = option("auto", "where to compute")
     precision: Precision = option("auto", "arithmetic of the networks")
+
+    def writes(self) -> Iterable[Path]:
+        return [self.place.root / "selftest"]
+
+    def reads(self) -> Iterable[Path]:
+        return [self.clip or self.place.merged]
 
 
 def main(cfg: Settings) -> None:

@@ -13,7 +13,8 @@ A preset with "phases" is a recipe, as `--preset recipe`. A phase has a "name", 
 over all others, and ends after its "iterations", or by "plateau": true when the error falls no more.
 """
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, closing, nullcontext
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,10 @@ from faceswap.config import FaceTypeOption, option, read_preset, run_stage
 from faceswap.console import command, say, warn
 from faceswap.errors import UserError
 from faceswap.faceset.store import Faceset
-from faceswap.faceset.stored_masks import counted
+from faceswap.faceset.stored_masks import counted, masks_of
 from faceswap.io import checkpoint
 from faceswap.io.files import read_json
-from faceswap.io.lock import model_lock
+from faceswap.io.lock import FolderLock
 from faceswap.models.arch import Arch
 from faceswap.runtime import DeviceName, Precision, choose_device, choose_dtype, keep_freed_memory
 from faceswap.train import pretraining
@@ -101,6 +102,15 @@ class Settings(StepOptions, ScheduleSettings):
     device: DeviceName = option("auto", "where to compute")
     precision: Precision = option("auto", "arithmetic of the networks; auto is bf16 where it is faster")
 
+    def writes(self) -> Iterable[Path]:
+        # Of the processes that torchrun starts only the first one writes.
+        is_first = os.environ.get("RANK", "0") == "0"
+        return [self.place.model(self.model, new=True)] if is_first and not self.plan else []
+
+    def reads(self) -> Iterable[Path]:
+        sets = folders(self).values()
+        return [*sets, *map(masks_of, sets)]
+
 
 def main(cfg: Settings) -> None:
     # Before anything is looked for: a misspelt letter should not first be answered with another lack.
@@ -123,7 +133,7 @@ def open_and_train(cfg: Settings, folder: Path, device: torch.device, share: Sha
         facesets = {label: find(path, label, run) for label, path in folders(cfg).items()}
         orders(cfg, run, {})  # Refuses what does not fit the model before anything is written.
         # Two that are started at once shall not change each other's settings and faces.
-        with model_lock(folder) if share.is_first else nullcontext():
+        with FolderLock(folder) if share.is_first else nullcontext():
             for note in run.notes:
                 say(note)
             if run.pretraining and not cfg.pretrain:

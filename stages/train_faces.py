@@ -8,6 +8,7 @@ writes finder.onnx and landmarks.onnx into --output. Stopped, the same command c
 trains nothing: it examines the pack in --output and writes measured.json beside it.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -30,6 +31,11 @@ class Settings(StageSettings):
     measure: bool = option(False, "measure the pack in --output instead of training")
     stills: Path | None = option(None, "only write the synthetic stills there, as a faceset for a base model")
     every: int = option(1, "measure only every n-th picture", ge=1, le=1000)
+
+    def writes(self) -> Iterable[Path]:
+        if self.stills is not None:
+            return [self.stills]
+        return [] if self.measure else [self.work, self.output]
 
 
 def main(cfg: Settings) -> None:

@@ -7,6 +7,7 @@ or name them here and they are copied: --src CLIP --dst CLIP.
 """
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from faceswap.config import StageSettings, option, run_stage
@@ -19,6 +20,9 @@ from faceswap.types import Side
 class Settings(StageSettings):
     src: Path | None = option(None, "clip with the wanted face, copied to data_src.*")
     dst: Path | None = option(None, "clip that receives the face, copied to data_dst.*")
+
+    def writes(self) -> Iterable[Path]:
+        return [self.workspace]
 
 
 def main(cfg: Settings) -> None:

@@ -117,8 +117,8 @@ class FineTuning:
                 if now - saved >= 60 * SAVE_MINUTES:
                     self.save()
                     saved = now
-        if self.iteration > started or not checkpoint.exists(self.folder):
-            self.save()
+            if self.iteration > started or not checkpoint.exists(self.folder):
+                self.save()
         if stop.wanted:
             say(f"stopped at {100 * self.progress:.0f} %; --time-budget 0 judges what there is")
         stop.raise_if_wanted()

@@ -4,6 +4,7 @@ What they need is imported when they run, so that --help is there at once.
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -27,6 +28,10 @@ class EvaluateSettings(JudgeSettings):
     detector: Path | None = option(None, "folder of the detector; else the bundled one")
     split: Literal["val", "test"] = option("test", "whose people")
     recalibrate: bool = option(False, "first fit temperature and thresholds anew, on the people of val")
+
+    def writes(self) -> Iterable[Path]:
+        # The figures go into its card.
+        return [self.detector] if self.detector else []
 
 
 class ExamSettings(StageSettings):
@@ -68,6 +73,9 @@ class ExportSettings(StageSettings):
     output: Path | None = option(None, "folder to hand on")
     half: bool = option(True, "weights in half precision, half the size")
     onnx: bool = option(False, "write model.onnx as well")
+
+    def writes(self) -> Iterable[Path]:
+        return [self.output] if self.output else []
 
 
 def evaluate(cfg: EvaluateSettings) -> None:

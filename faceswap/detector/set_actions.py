@@ -8,7 +8,7 @@ from typing import Literal
 
 from faceswap.config import option
 from faceswap.console import command, say
-from faceswap.detector.settings import SetSettings, need
+from faceswap.detector.settings import MakeSettings, SetSettings, need
 from faceswap.io.files import write_json
 from faceswap.runtime import DeviceName, Precision, choose_device, choose_dtype
 
@@ -16,18 +16,18 @@ from faceswap.runtime import DeviceName, Precision, choose_device, choose_dtype
 PROBED_PX = 128
 
 
-class GatherSettings(SetSettings):
+class GatherSettings(MakeSettings):
     data: Path | None = option(None, "folder of collections: actors, landmarked, segmented, lfw_gray, clips")
 
 
-class AddSettings(SetSettings):
+class AddSettings(MakeSettings):
     manipulation: str = option("ae-late", "what to call these swaps")
     identity: str | None = option(None, "the person in the frames, COLLECTION/NAME")
     donor: str | None = option(None, "the person whose face was put in, COLLECTION/NAME")
     every: int = option(1, "take every so many-th frame", ge=1, le=1000)
 
 
-class RedrawSettings(SetSettings):
+class RedrawSettings(MakeSettings):
     manipulation: str = option("ae-late", "what to call these swaps")
     model: str | None = option(None, "name of the model in the workspace; the only one if there is one")
     device: DeviceName = option("auto", "where the model runs")

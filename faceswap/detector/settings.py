@@ -1,5 +1,6 @@
 """What several sub-commands of stages.detector take, and how they ask for what they cannot do without."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +17,13 @@ class SetSettings(StageSettings):
     set_: Path = Field(
         Path("workspace/detector_set"), alias="set", description="folder of crops and manifest.csv"
     )
+
+
+class MakeSettings(SetSettings):
+    """Of those that fill the set."""
+
+    def writes(self) -> Iterable[Path]:
+        return [self.set_]
 
 
 class JudgeSettings(SetSettings):

@@ -81,27 +81,29 @@ class DetectorTraining:
         return min(1.0, self.seconds / (60 * self.schedule.minutes))
 
     def run(self) -> None:
-        """Train to the end; Ctrl-C and SIGTERM save and raise."""
+        """Train to the end; a signal that asks to stop saves and raises."""
         saved = validated = self.seconds
         clock = time.monotonic()
         batches = ordered_map(self.make, count(self.iteration), WORKERS)
         with StopRequest() as stop, self._bar() as bar, closing(batches):
-            while self.progress < 1:
+            while self.progress < 1 and not stop.wanted:
                 terms = self.step(next(batches), self.iteration, self.progress)
                 self.iteration += 1
                 now = time.monotonic()
                 self.seconds, clock = self.seconds + now - clock, now
                 self._show(bar, terms)
                 if self.seconds - validated >= 60 * self.schedule.validate_minutes:
+                    # Judging takes a while, in which the process may be killed.
+                    self.save()
                     self.validate()
                     # Judging is no training: it must not use up the time that was asked for.
                     clock, validated = time.monotonic(), self.seconds
-                if stop.wanted or self.seconds - saved >= 60 * self.schedule.save_minutes:
+                if self.seconds - saved >= 60 * self.schedule.save_minutes:
                     self.save()
                     saved = self.seconds
-                if stop.wanted:
-                    say(f"stopped at {100 * self.progress:.0f} %: the same command continues")
-                    break
+            self.save()
+            if stop.wanted:
+                say(f"stopped at {100 * self.progress:.0f} %: the same command continues")
         stop.raise_if_wanted()
         self.validate()
         self.save()

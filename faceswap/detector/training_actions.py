@@ -3,6 +3,7 @@
 What they need is imported when they run, so that --help is there at once.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -34,6 +35,9 @@ class TrainSettings(JudgeSettings):
     validate_minutes: float = option(5.0, "time between validations", unit="minutes", ge=0.01)
     seed: int = option(0, "of weights and order", ge=0, le=2**31 - 1)
 
+    def writes(self) -> Iterable[Path]:
+        return [self.output] if self.output else []
+
 
 class CrossvalSettings(TrainSettings):
     arms: str = option(
@@ -48,6 +52,9 @@ class HardenSettings(JudgeSettings):
     iterations: int | None = option(None, "length of the training", ge=1)
     minutes: float | None = option(None, "length, over all runs together", unit="minutes", ge=0.01)
     seed: int = option(0, "of order", ge=0, le=2**31 - 1)
+
+    def writes(self) -> Iterable[Path]:
+        return [self.output] if self.output else []
 
 
 class FinetuneSettings(StageSettings):
@@ -76,6 +83,9 @@ class FinetuneSettings(StageSettings):
     device: DeviceName = option("auto", "where to compute")
     precision: Precision = option("auto", "arithmetic of the network")
     seed: int = option(83, "of split, order and augmentation", ge=0, le=2**31 - 1)
+
+    def writes(self) -> Iterable[Path]:
+        return [self.output] if self.output else []
 
 
 def train(cfg: TrainSettings) -> None:

@@ -9,6 +9,7 @@ FOLDER/masks/unsmoothed/.
 
 import hashlib
 import json
+import os
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -42,6 +43,12 @@ _SCHEMA = 1
 _SAME_PX = 0.01
 
 MaskOrigin = Literal["polygons", "stored", "hull"]
+
+
+def masks_of(folder: Path) -> Path:
+    """What the lock of a set's masks lies beside: not in the set, which may be moved away whole."""
+    real = Path(os.path.realpath(folder))
+    return real.with_name(f"masks of {real.name}")
 
 
 def mask_path(crop: Path) -> Path:

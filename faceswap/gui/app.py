@@ -2,10 +2,11 @@
 
 import ctypes
 import os
-import signal
 import sys
+from types import FrameType
 
-from faceswap.errors import UserError
+from faceswap.errors import Stopped, UserError
+from faceswap.stopping import StopRequest
 
 try:
     from PySide6.QtCore import QTimer
@@ -83,17 +84,29 @@ def _keep_constants() -> None:
 
 
 def run(window: QWidget) -> None:
-    """Show a window and return when it is closed; Ctrl-C in the terminal closes it."""
+    """Show a window until it is closed; signals close it, and are raised then, but for Ctrl-C."""
     # Qt's loop never lets Python look for signals on its own.
     wake = QTimer(window)
     wake.timeout.connect(lambda: None)
     wake.start(200)
-    before = signal.signal(signal.SIGINT, lambda *_: window.close())
     window.show()
-    try:
+    with _Close(window) as stop:
         application().exec()
-    finally:
-        signal.signal(signal.SIGINT, before)
+    if isinstance(stop.reason, Stopped):
+        raise stop.reason
+
+
+class _Close(StopRequest):
+    """Closes a window."""
+
+    def __init__(self, window: QWidget) -> None:
+        super().__init__()
+        self._window = window
+
+    def remember(self, number: int, frame: FrameType | None) -> None:
+        if not self.wanted:
+            super().remember(number, frame)
+        self._window.close()
 
 
 def to_image(picture: NDArray[np.uint8]) -> QImage:

@@ -70,10 +70,13 @@ def _remove_leftovers(folder: Path) -> None:
                 path.unlink()
 
 
-def lock_file(handle: int) -> None:
-    """Hold an open file until it is closed or its process is gone; BlockingIOError where another holds it."""
+def lock_file(handle: int, *, shared: bool = False) -> None:
+    """Hold an open file until it is closed or its process is gone; BlockingIOError where another holds it.
+
+    shared: only whoever holds it alone is in the way.
+    """
     if fcntl is not None:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
 
 
 def share(file: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from faceswap.config import StageSettings, option
 from faceswap.console import say
 from faceswap.io.choose import Bits, Hardware, choose_film
-from faceswap.io.codecs import CodecName, Film
+from faceswap.io.codecs import CODECS, CodecName, Film
 from faceswap.io.ffmpeg import ffmpeg_binary
 
 
@@ -22,6 +22,10 @@ class FilmSettings(StageSettings):
     alpha: bool = option(False, "carry the merged masks as straight alpha instead of in a video of their own")
     hardware: Hardware = option("auto", "encode h264, hevc and av1 on the graphics card where that works")
     sound: bool = option(True, "take the clip's sound along")
+
+    def target(self, video: Path) -> Path:
+        """`video` as the file or folder that it will be kept in; its masks are named after it."""
+        return _kept_in(video, self.codec)
 
     def film(self, deep: bool) -> Film:
         """What these settings ask for, told to the user; deep: the frames have more than 8 bits a channel.
@@ -41,5 +45,9 @@ class FilmSettings(StageSettings):
 
 def kept_in(video: Path, film: Film) -> Path:
     """`video` as the file or folder that the codec is kept in."""
-    suffix = film.codec.suffix
-    return video.with_suffix(suffix) if suffix else video.with_name(f"{video.stem}_{film.name}")
+    return _kept_in(video, film.name)
+
+
+def _kept_in(video: Path, codec: str) -> Path:
+    suffix = CODECS[codec].suffix
+    return video.with_suffix(suffix) if suffix else video.with_name(f"{video.stem}_{codec}")

@@ -11,18 +11,18 @@ ENDED = "ended at iteration"
 
 
 class Journal:
-    """Says and writes down; a full disk only costs the line."""
+    """Writes down, then says; a full disk only costs the line."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "log.txt"
 
     def say(self, text: str) -> None:
-        say(text)
         self._write(text)
+        say(text)
 
     def warn(self, text: str) -> None:
-        warn(text)
         self._write(f"warning: {text}")
+        warn(text)
 
     def _write(self, text: str) -> None:
         stamp = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")

@@ -9,7 +9,7 @@ from statistics import median
 
 from faceswap.console import progress_bar
 from faceswap.errors import UserError
-from faceswap.io.lock import model_lock
+from faceswap.io.lock import FolderLock
 from faceswap.stopping import StopRequest
 from faceswap.train import requests, reset
 from faceswap.train.batches import Batches
@@ -22,7 +22,7 @@ from faceswap.train.journal import ENDED, Journal
 from faceswap.train.keeper import Keeper
 from faceswap.train.memory import is_out_of_memory, out_of_memory
 from faceswap.train.orders import Director, Orders, Schedule
-from faceswap.train.preview import MEAN_OF
+from faceswap.train.preview import MEAN_OF, PreviewFaces
 from faceswap.train.quality import Judge, Track
 from faceswap.train.recipe import is_flat
 from faceswap.train.run import Run
@@ -70,12 +70,12 @@ class Trainer:
         """Run until the schedule or the recipe ends or a stop is asked for, and save.
 
         A collapse is answered by going back to the last good checkpoint with half the step. Raises
-        KeyboardInterrupt (Ctrl-C) or Stopped (SIGTERM) after saving, and UserError where a collapse
+        KeyboardInterrupt (Ctrl-C) or Stopped (SIGTERM, SIGHUP) after saving, and UserError where a collapse
         comes again and again, the memory does not suffice, or another process trains the same run.
         """
         run = self.run
         with ExitStack() as stack:
-            stack.enter_context(model_lock(run.folder))
+            stack.enter_context(FolderLock(run.folder))
             stop = stack.enter_context(StopRequest())
             self._history = stack.enter_context(History(run.folder / "history.jsonl", run.iteration))
             self._feed = stack.enter_context(closing(Feed(self.batches)))
@@ -119,7 +119,8 @@ class Trainer:
     def _ended(self, stop: StopRequest) -> bool:
         target, minutes = self.schedule.iterations, self.schedule.minutes
         if stop.wanted:
-            self._journal.say(f"stopping at iteration {self.run.iteration}; once more to stop without saving")
+            again = "Ctrl-C once more stops without saving"
+            self._journal.say(f"stopping at iteration {self.run.iteration}; {again}")
             self._ending = "by a signal"
         elif target is not None and self.run.iteration >= target:
             self._ending = "all iterations are done"
@@ -235,19 +236,24 @@ class Trainer:
         elif self._keeper.due(schedule.save_minutes):
             self._save()
         elif now - self._previewed_at >= schedule.preview_seconds:
-            self._look()
+            self._show(self._look())
 
-    def _look(self) -> None:
-        """Draw the previews, and look whether a face has gone flat."""
+    def _look(self) -> PreviewFaces:
+        """Look whether a face has gone flat."""
         faces = self._viewer.look()
         self._flatness.see(faces)
+        return faces
+
+    def _show(self, faces: PreviewFaces) -> None:
         self._viewer.show(faces, self._history, self._track.figures, self.schedule.timelapse)
         self._previewed_at = time.monotonic()
 
     def _save(self, last: bool = False) -> bool:
-        """Save after a look: a model whose face is flat never becomes a checkpoint."""
-        self._look()
-        return self._keeper.save(self.schedule.keep, last)
+        """Save after a look, for a model whose face is flat never becomes a checkpoint, and draw after it."""
+        faces = self._look()
+        saved = self._keeper.save(self.schedule.keep, last)
+        self._show(faces)
+        return saved
 
     def _measure(self) -> None:
         """Measure the held-back faces and save; keep the best, and end when nothing gets better."""

@@ -60,9 +60,9 @@ def test_a_deleted_model_comes_back(folder: Path) -> None:
 def test_a_model_in_training_is_neither_deleted_nor_restored(folder: Path) -> None:
     act(folder, "backup", "new")
     save(folder, 30)
-    with FolderLock(folder, ("", "")):
+    with FolderLock(folder):
         for word in ("delete", "restore"):
-            with pytest.raises(UserError, match="being trained"):
+            with pytest.raises(UserError, match="another process"):
                 act(folder, word, "new")
         act(folder, "backup", "new")
     assert checkpoint.load(folder).iteration == 30

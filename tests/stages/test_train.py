@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from faceswap.errors import UserError
-from faceswap.io.lock import model_lock
+from faceswap.io.lock import FolderLock
 from faceswap.types import FaceType, Side
 from tests.stages.training import SIZES, train
 
@@ -103,7 +103,7 @@ def test_a_model_that_another_process_trains_keeps_its_settings_and_faces(worksp
     before = {path: path.read_bytes() for path in (folder / "train.json", *(folder / "cache").iterdir())}
     crop = next((workspace / "data_src" / "aligned").glob("*_0.*"))
     crop.rename(crop.with_name(f"renamed{crop.suffix}"))
-    with model_lock(folder), pytest.raises(UserError, match="another process"):
+    with FolderLock(folder), pytest.raises(UserError, match="another process"):
         train(workspace, "--iterations", "2", "--learning-rate", "1e-4")
     assert all(path.read_bytes() == content for path, content in before.items())
 

@@ -124,6 +124,6 @@ def test_a_second_training_of_the_same_model_is_refused(tmp_path: Path, small: S
     run: Run = small.new_run(tmp_path)
     from faceswap.io.lock import FolderLock
 
-    with FolderLock(run.folder, ("in use", "wait")), pytest.raises(UserError, match="another process"):
+    with FolderLock(run.folder), pytest.raises(UserError, match="another process"):
         small.trainer(tmp_path, Schedule(iterations=1)).train()
     small.trainer(tmp_path, Schedule(iterations=1)).train()
