@@ -1,4 +1,4 @@
-"""One process at a time writes: others are told who, nobody waits for the dead, and nothing is left behind."""
+"""One process at a time writes: others are told who, nobody waits for the dead, and nothing stays behind."""
 
 import os
 import signal

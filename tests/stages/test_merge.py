@@ -104,8 +104,10 @@ def test_ctrl_c_leaves_only_whole_files_and_the_same_command_continues(tmp_path:
     merged = job / "data_dst" / "merged"
     command = [sys.executable, "-m", "stages.merge", "--workspace", str(job), "--workers", "1"]
     with subprocess.Popen(
-        command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    ) as process:
+        command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        # A job in a shell's background, as this test may be, does not hear Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:  # fmt: skip
         while process.poll() is None and len(list(merged.glob("[0-9]*.png"))) < 3:
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
