@@ -29,6 +29,11 @@ def say(text: str = "") -> None:
         screen.flush()
 
 
+def is_heard() -> bool:
+    """Whether what is said still arrives, so that work of which nothing else remains may end."""
+    return not best_effort(sys.stdout).is_broken
+
+
 def warn(text: str) -> None:
     """Print one warning line to standard error without breaking a progress bar."""
     if not _silent:

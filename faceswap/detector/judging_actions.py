@@ -12,7 +12,7 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
 from faceswap.config import StageSettings, option
-from faceswap.console import say
+from faceswap.console import is_heard, say
 from faceswap.detector.settings import JudgeSettings, need
 from faceswap.io.files import write_json
 from faceswap.runtime import DeviceName, Precision, choose_device, choose_dtype
@@ -123,6 +123,8 @@ def predict(cfg: PredictSettings) -> None:
         else:
             score = "" if found.score is None else f"{found.score:.3f}"
             say(f"{found.label:<12} {score:>5}  {found.file}  {found.reason}".rstrip())
+        if not is_heard():
+            return
     if not cfg.as_json:
         say("a score is one small network's guess, and no evidence against anyone")
 

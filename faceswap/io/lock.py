@@ -60,8 +60,8 @@ class FolderLock:
                     return self
             self._close()
         if owner:
-            hint = "wait until that has ended, or end it first"
-            raise UserError(f"{self._target} is being written by another process", owner, hint)
+            hint = "wait until that has ended, or end it"
+            raise UserError(f"{self._target} is in use by another process", owner, hint)
         return self
 
     def __exit__(

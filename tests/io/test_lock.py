@@ -66,7 +66,7 @@ def target(tmp_path: Path) -> Path:
 
 def test_the_second_is_refused_with_program_process_host_and_time_of_the_first(target: Path) -> None:
     other = Other(target).enter()
-    with pytest.raises(UserError, match="written by another process") as caught, FolderLock(target):
+    with pytest.raises(UserError, match="in use by another process") as caught, FolderLock(target):
         pass
     known = f"process {other.process.pid} on {socket.gethostname()}, since 20"
     assert known in caught.value.found and str(target) in caught.value.what

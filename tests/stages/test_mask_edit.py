@@ -22,7 +22,7 @@ def test_a_set_that_is_open_in_another_editor_is_refused(
     make_faces(folder, 2, Side.DST)
     with FolderLock(folder):
         done = run_stage("mask_edit")
-    assert done.returncode == 2 and "written by another process" in done.stderr
+    assert done.returncode == 2 and "in use by another process" in done.stderr
     assert f"process {os.getpid()}" in done.stderr and "Traceback" not in done.stderr
 
 

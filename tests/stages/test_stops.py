@@ -1,11 +1,9 @@
 """Real stages stopped while their screen breaks: what was done is saved, and the same command goes on."""
 
-import fcntl
 import os
 import signal
 import subprocess
 import sys
-import termios
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -28,7 +26,8 @@ from tests.detector.toy_set import gather_toys
 from tests.stages.test_merge import make_job
 from tests.stages.training import SIZES
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and terminals of POSIX")
+fcntl = pytest.importorskip("fcntl", reason="signals and terminals of POSIX")
+termios = pytest.importorskip("termios", reason="signals and terminals of POSIX")
 REPOSITORY = Path(__file__).parents[2]
 
 
