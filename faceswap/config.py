@@ -5,6 +5,7 @@ Order of strength: default < `--preset NAME` < `--config FILE` < flag. pydantic-
 
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, Self, TypeAlias, TypeVar
 
@@ -22,7 +23,7 @@ from faceswap.console import warn
 from faceswap.errors import Stopped, UserError
 from faceswap.io.files import list_names, read_json, write_json
 from faceswap.io.lock import locked, owner_of
-from faceswap.stopping import Ending, exit_code
+from faceswap.stopping import Ending, StopRequest, exit_code
 from faceswap.streams import secure
 from faceswap.types import FaceType
 from faceswap.workspace import Workspace, assets
@@ -138,7 +139,10 @@ def run_stage(settings: type[S], main: Callable[[S], None], doc: str | None) -> 
     ending = Ending()
     try:
         cfg = settings.parse(sys.argv[1:], doc or "")
-        with locked(cfg.writes()):
+        with ExitStack() as stack:
+            with StopRequest() as early:  # lest the file of a lock stays behind
+                stack.enter_context(locked(cfg.writes()))
+            early.raise_if_wanted()
             _tell_of_writers(cfg.reads())
             main(cfg)
     except UserError as error:

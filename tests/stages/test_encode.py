@@ -207,7 +207,7 @@ def test_ctrl_c_leaves_no_half_result_and_ends_with_130(toy_clip, merged, tmp_pa
         cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(REPOSITORY)}, stderr=subprocess.PIPE,
         preexec_fn=heed_ctrl_c,
     )  # fmt: skip
-    while not list((tmp_path / "w").glob(".result.*")) and process.poll() is None:
+    while not list((tmp_path / "w").glob(".result.*.tmp*")) and process.poll() is None:
         time.sleep(0.005)
     process.send_signal(signal.SIGINT)
     _, words = process.communicate()
