@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from faceswap.console import is_heard, say
 from faceswap.streams import BestEffort, best_effort
 
 REPOSITORY = Path(__file__).parent.parent
@@ -107,6 +108,20 @@ def test_help_into_a_pager_that_was_left_is_no_failure() -> None:
     )
     os.close(write)
     assert done.returncode == 0 and not done.stderr
+
+
+def test_work_of_which_only_words_remain_can_see_that_nobody_reads_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read, write = os.pipe()
+    with os.fdopen(write, "w") as stream:
+        monkeypatch.setattr(sys, "stdout", BestEffort(stream))
+        say("somebody")
+        assert is_heard()
+        os.close(read)
+        say("nobody")
+        assert not is_heard()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), write)
 
 
 def test_letters_that_a_stream_lacks_are_written_as_numbers() -> None:

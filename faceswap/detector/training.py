@@ -8,7 +8,7 @@ RUN/best/              the detector with the best validation figure, as files.sa
 import json
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
@@ -166,5 +166,6 @@ class DetectorTraining:
 
     def _log(self, entry: dict[str, Any]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
+        # A full disk costs lines of the log; a checkpoint that finds none ends the training.
+        with suppress(OSError), (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")

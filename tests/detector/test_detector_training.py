@@ -14,6 +14,7 @@ from faceswap.detector.samples import DetectorBatch
 from faceswap.detector.steps import DetectorStep, running_mean
 from faceswap.detector.training import DetectorTraining, Schedule, Validation
 from faceswap.errors import UserError
+from faceswap.io import checkpoint
 from faceswap.io.files import write_json
 from tests.detector.toy_set import SPEC
 
@@ -93,6 +94,19 @@ def test_without_the_patch_loss_the_patch_head_stays_as_it_was(tmp_path: Path) -
     before = run.step.detector.patch_head.weight.clone()
     run.run()
     assert torch.equal(before, run.step.detector.patch_head.weight)
+
+
+@pytest.mark.parametrize("minutes", [0.0, 100.0], ids=["on the way", "at the end"])
+def test_who_is_killed_while_it_judges_has_saved_before(tmp_path: Path, minutes: float) -> None:
+    run = training(tmp_path, Schedule(iterations=3, validate_minutes=minutes), arm="scratch")
+
+    def killed(_: DetectorStep) -> Validation:
+        raise KeyboardInterrupt
+
+    run._validate = killed
+    with pytest.raises(KeyboardInterrupt):
+        run.run()
+    assert checkpoint.load(tmp_path).iteration == run.iteration > 0
 
 
 def test_a_training_continued_another_way_is_refused(tmp_path: Path) -> None:
