@@ -4,7 +4,7 @@
 
 The same command continues a model; its architecture stays, other options may change and are remembered.
 Watch it in a window, `python -m stages.preview`, or look at preview.png, loss.png, quality.png and log.txt in
-model/NAME while it runs. Ctrl-C saves and ends.
+model/NAME while it runs. Ctrl-C and a closed terminal save and end.
 
 Options may change while it trains: edit model/NAME/train.json and save it. It is read again within a second;
 what cannot be used is said and changes nothing, what needs a new start (batch size, device, …) is said, too.
