@@ -16,7 +16,7 @@ from pydantic_settings import CliPositionalArg
 
 from faceswap.config import StageSettings, option, run_stage
 from faceswap.console import say
-from faceswap.faces.landmarks import pose_deg
+from faceswap.faces.landmarks import pose_deg, roll_deg
 from faceswap.faceset.sheet import contact_sheet
 from faceswap.faceset.store import Face, Faceset
 from faceswap.io.images import write_image
@@ -50,7 +50,8 @@ def _as_json(face: Face) -> str:
 
 def _as_row(face: Face) -> str:
     meta = face.meta
-    pitch, yaw, roll = pose_deg(meta.crop_landmarks(), meta.size_px)
+    pitch, yaw, _ = pose_deg(meta.crop_landmarks(), meta.size_px)
+    roll = roll_deg(meta.landmarks)
     pose = f"pitch {pitch:+4.0f}° yaw {yaw:+4.0f}° roll {roll:+4.0f}°"
     kind = f"{meta.face_type} {meta.size_px} px"
     return f"{face.path.name}  from {meta.source}  {kind}  {pose}  score {meta.score:.2f}"

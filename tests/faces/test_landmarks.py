@@ -1,5 +1,8 @@
 """Masks, pose and mirror order of 68 landmarks against DeepFaceLab's golden values (dfl-facts §15)."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -12,6 +15,7 @@ from faceswap.faces.landmarks import (
     mouth_mask,
     outer_eye_distance,
     pose_deg,
+    roll_deg,
 )
 from faceswap.faces.template import HEAD_MODEL
 from faceswap.types import FaceType, Points
@@ -91,3 +95,31 @@ def test_pose_has_dfl_values(angles: tuple[float, ...], returned: tuple[float, .
     in_corners = 256 * turned[:, :2] / turned[:, 2:] + 128
     pose = pose_deg((in_corners - 0.5).astype(np.float32), 256)
     np.testing.assert_allclose(np.deg2rad(pose), returned, atol=1e-3)
+
+
+@pytest.mark.parametrize("turned", [0, 30, -30, 60, -60, 120, -120])
+@pytest.mark.parametrize("actor", ["a", "b"])
+def test_roll_is_the_actors_truth_however_the_picture_is_turned(
+    demo_clips: Path, actor: str, turned: int
+) -> None:
+    frames = json.loads((demo_clips / f"actor_{actor}.json").read_text(encoding="utf-8"))["frames"]
+    cosine, sine = np.cos(np.deg2rad(turned)), np.sin(np.deg2rad(turned))
+    clockwise = np.array([[cosine, -sine], [sine, cosine]])
+    rolls = [roll_deg((np.array(frame["landmarks68"]) @ clockwise.T).astype(np.float32)) for frame in frames]
+    # The renderer's roll leans the other way (conventions in its JSON).
+    errors = np.array(rolls) + [frame["roll"] for frame in frames] - turned
+    assert np.mean(np.abs((errors + 180) % 360 - 180) <= 3) >= 0.99
+
+
+@pytest.mark.parametrize("actor", ["a", "b"])
+@pytest.mark.parametrize("face_type", [FaceType.HALF, FaceType.FULL, FaceType.WHOLE])
+def test_an_aligned_head_is_upright_in_its_crop(demo_clips: Path, actor: str, face_type: FaceType) -> None:
+    frames = json.loads((demo_clips / f"actor_{actor}.json").read_text(encoding="utf-8"))["frames"]
+    for frame in frames[::10]:
+        landmarks = np.array(frame["landmarks68"], np.float32) - 0.5
+        crop = apply_transform(crop_transform(landmarks, 256, face_type), landmarks).astype(np.float32)
+        pitch, yaw, roll = pose_deg(crop, 256)
+        assert abs(roll) <= 20
+        assert abs(pitch + frame["pitch"]) <= 10
+        # A head behind the camera looks turned further than it is, but never the other way.
+        assert yaw * -frame["yaw"] > 0 or abs(frame["yaw"]) < 5
