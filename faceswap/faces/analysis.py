@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from faceswap.facepack.boxes import Boxes, box_from_landmarks, iou_matrix
 from faceswap.facepack.points import five_points
-from faceswap.faces.finding import TURNS, area, find_boxes, run_finder, shrink
+from faceswap.faces.finding import TURNS, View, area, find_boxes, run_finder, views
 from faceswap.faces.geometry import apply_transform, crop_transform, fit_similarity
 from faceswap.faces.packs import Pack
 from faceswap.faces.placing import Placed, place
@@ -45,7 +45,8 @@ class FoundFace:
 class Analyst:
     """Finds the faces of one frame at a time; may be called from several threads.
 
-    min_face_px: boxes whose shorter side is smaller are ignored. max_faces: the largest this many,
+    min_face_px: boxes whose shorter side is smaller are ignored; large frames are searched in tiles for
+    those that are not, which all must stand a second look. max_faces: the largest this many,
     0 = all. threshold: score from which the finder counts as sure. rotations: try other turns.
 
     A face the finder is sure of is kept if its landmarks settle (see `placing`). All others must stand
@@ -64,36 +65,61 @@ class Analyst:
 
     def find(self, frame: Frame) -> list[FoundFace]:
         """The faces of an RGB frame (uint8 or uint16), largest box first."""
-        small, small_to_frame = shrink(frame)
-        upright = self._large_enough(find_boxes(self.pack, small, small_to_frame, 0))
-        sure = [(box, score) for box, score in upright if score >= self.threshold]
-        faces = self._believed(frame, sure, 0, wary=False)
-        for degrees in TURNS if self.rotations else (0,):
-            if faces:
+        levels: list[list[View]] = []
+        upright: list[list[tuple[Boxes, float]]] = []
+        faces: list[FoundFace] = []
+        for level in views(frame, self.min_face_px):
+            levels.append(level)
+            upright.append(self._boxes(level, 0))
+            fine = len(levels) > 1
+            # Of tiles faint boxes, too: what they show is small, and a second look tells.
+            least = 0.0 if fine else self.threshold
+            seen = [(box, score) for box, score in upright[-1] if score >= least]
+            faces = self._believed(frame, seen, 0, faces, prove=fine)
+            # Finer tiles would only add smaller ones.
+            if self.max_faces and len(faces) == self.max_faces:
                 break
-            if degrees:
-                upright = self._large_enough(find_boxes(self.pack, small, small_to_frame, degrees))
-            likely = sorted(upright, key=lambda item: -item[1])[:_FAINT_TRIED]
-            faces = self._believed(frame, likely, degrees, wary=True)
+        for degrees in TURNS if self.rotations else (0,):
+            for level, boxes in zip(levels, upright, strict=True):
+                if faces:
+                    break
+                seen = self._boxes(level, degrees) if degrees else boxes
+                likely = sorted(seen, key=lambda item: -item[1])[:_FAINT_TRIED]
+                faces = self._believed(frame, likely, degrees, [], prove=True, wary=True)
         return [replace(face, embedding=embed(self.pack, frame, face.landmarks)) for face in faces]
 
-    def _large_enough(self, boxes: Sequence[tuple[Boxes, float]]) -> list[tuple[Boxes, float]]:
-        return [(box, score) for box, score in boxes if (box[2:] - box[:2]).min() >= self.min_face_px]
+    def _boxes(self, level: Sequence[View], degrees: int) -> list[tuple[Boxes, float]]:
+        """Boxes and scores at one scale, largest first, without those that are too small."""
+        found = find_boxes(self.pack, level, degrees)
+        return [(box, score) for box, score in found if (box[2:] - box[:2]).min() >= self.min_face_px]
 
     def _believed(
-        self, frame: Frame, boxes: Sequence[tuple[Boxes, float]], degrees: int, wary: bool
+        self,
+        frame: Frame,
+        boxes: Sequence[tuple[Boxes, float]],
+        degrees: int,
+        known: Sequence[FoundFace] = (),
+        *,
+        prove: bool = False,
+        wary: bool = False,
     ) -> list[FoundFace]:
-        """The boxes that are faces, each once, at most `max_faces`; `wary` takes a second look at all."""
-        # Some of the largest may prove to be no face, or one face twice.
-        tried = boxes[: 2 * self.max_faces + 2] if self.max_faces else boxes
-        answers = [(box, score, place(self.pack, frame, box, degrees)) for box, score in tried]
-        kept: list[FoundFace] = []
+        """The known faces and the boxes that are faces, each once, at most `max_faces`, largest first.
+
+        prove: take a second look at all. wary: and believe none whose landmarks do not settle, as is done
+        with every faint box.
+        """
+        kept = list(known)
+        if self.max_faces:
+            # Some of the largest may prove to be no face, or one face twice.
+            boxes = boxes[: 2 * self.max_faces + 2]
+        fresh = [item for item in boxes if not any(_same_box(item[0], face.box) for face in known)]
+        answers = [(box, score, place(self.pack, frame, box, degrees)) for box, score in fresh]
         for box, score, placed in sorted(answers, key=lambda answer: answer[2].unrest):
             if any(_same_face(placed.landmarks, face.landmarks) for face in kept):
                 continue
             proven: Placed | None = placed
-            if wary or not placed.settled:
-                proven = self._proven(frame, box, degrees, placed, wary)
+            if prove or not placed.settled:
+                proven = self._proven(frame, box, degrees, placed, wary or score < self.threshold)
             if proven is not None and not any(_same_face(proven.landmarks, face.landmarks) for face in kept):
                 kept.append(FoundFace(box, score, proven.landmarks))
         kept.sort(key=lambda face: -area(face.box))
@@ -134,6 +160,10 @@ def embed(pack: Pack, frame: Frame, landmarks: Points) -> NDArray[np.float32] | 
     cut = as_uint8(cut_crop(frame, frame_to_cut, input_px))
     embedding = pack.recogniser.get_feat(cv2.cvtColor(cut, cv2.COLOR_RGB2BGR))
     return np.asarray(embedding, np.float32).ravel()
+
+
+def _same_box(first: Boxes, second: Boxes) -> bool:
+    return bool(iou_matrix(first[None], second[None])[0, 0] > _SAME_PLACE_IOU)
 
 
 def _same_face(first: Points, second: Points) -> bool:

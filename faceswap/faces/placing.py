@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from faceswap.facepack.boxes import Boxes, box_from_landmarks
 from faceswap.faces.geometry import apply_transform, invert_transform
-from faceswap.faces.landmarks import outer_eye_distance, roll_deg
+from faceswap.faces.landmarks import outer_eye_distance
 from faceswap.faces.packs import Pack
 from faceswap.faces.warp import cut_crop
 from faceswap.io.images import as_uint8
@@ -70,7 +70,8 @@ def run_landmarker(pack: Pack, frame: Frame, center: NDArray[Any], side: float, 
 
 def _upright_box(landmarks: Points) -> tuple[NDArray[np.float64], float, float]:
     """Centre, side and turning angle of the box around landmarks once their roll is taken away."""
-    angle = -np.deg2rad(roll_deg(landmarks))
+    axis = landmarks[42:48].mean(0) - landmarks[36:42].mean(0)
+    angle = -float(np.arctan2(axis[1], axis[0]))
     to_upright = _rotation(angle)
     box = box_from_landmarks((landmarks @ to_upright.T).astype(np.float32))
     return to_upright.T @ ((box[:2] + box[2:]) / 2), float((box[2:] - box[:2]).max()), angle
