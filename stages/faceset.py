@@ -1,10 +1,10 @@
 """4.1 faceset: list what is known of each face of a set, or show the set as one picture
 
-    python -m stages.faceset list DIR [--json]
-    python -m stages.faceset show DIR [--output FILE.png]
+    python -m stages.faceset list [src|dst|DIR] [--json]
+    python -m stages.faceset show [src|dst|DIR] [--output FILE.png]
 
-DIR holds aligned faces, e.g. workspace/data_src/aligned. `list --json` prints one JSON object a face;
-`show` writes DIR/sheet/faces.png unless told otherwise.
+src and dst are the aligned faces of --workspace; DIR is any folder of aligned faces.
+`list --json` prints one JSON object a face; `show` writes DIR/sheet/faces.png unless told otherwise.
 """
 
 import json
@@ -20,11 +20,14 @@ from faceswap.faces.landmarks import pose_deg, roll_deg
 from faceswap.faceset.sheet import contact_sheet
 from faceswap.faceset.store import Face, Faceset
 from faceswap.io.images import write_image
+from faceswap.types import Side
 
 
 class Settings(StageSettings):
     action: CliPositionalArg[Literal["list", "show"]] = Field(description="what to do")
-    folder: CliPositionalArg[Path] = Field(description="folder of aligned faces")
+    folder: CliPositionalArg[Path] = Field(
+        Path("src"), description="src, dst (of --workspace), or a folder of aligned faces"
+    )
     as_json: bool = Field(False, alias="json", description="list: one JSON object a face instead of a table")
     output: Path | None = option(None, "show: the picture to write")
     faces: int = option(120, "show: at most so many faces", ge=1, le=5000)
@@ -32,9 +35,10 @@ class Settings(StageSettings):
 
 
 def main(cfg: Settings) -> None:
-    faceset = Faceset.open(cfg.folder)
+    folder = _folder(cfg)
+    faceset = Faceset.open(folder)
     if cfg.action == "show":
-        path = cfg.output or cfg.folder / "sheet" / "faces.png"
+        path = cfg.output or folder / "sheet" / "faces.png"
         write_image(path, contact_sheet(faceset, cfg.faces, cfg.tile_px))
         say(f"{min(cfg.faces, len(faceset.faces))} of {len(faceset.faces)} faces in {path}")
         return
@@ -42,6 +46,11 @@ def main(cfg: Settings) -> None:
         say(_as_json(face) if cfg.as_json else _as_row(face))
     if not cfg.as_json:
         say(f"{len(faceset.faces)} faces")
+
+
+def _folder(cfg: Settings) -> Path:
+    name = str(cfg.folder)
+    return cfg.place.aligned(Side(name)) if name in tuple(Side) else cfg.folder.expanduser()
 
 
 def _as_json(face: Face) -> str:

@@ -14,7 +14,7 @@ from faceswap.faces.analysis import Analyst
 from faceswap.faces.extract import CropStyle, align_frames
 from faceswap.faces.packs import BUNDLED, load_pack
 from faceswap.faces.steady import steady
-from faceswap.faceset.store import Faceset
+from faceswap.faceset.store import Faceset, deepfacelab_faces
 from faceswap.io.files import free_folder, list_images, read_json, write_json
 from faceswap.runtime import DeviceName
 from faceswap.types import FaceType, Json, Side
@@ -51,13 +51,16 @@ _DECISIVE = ("face_models", "face_type", "size_px", "max_faces", "min_face_px", 
 def align(cfg: AlignSettings, side: Side) -> None:
     """Align the frames of `side`; continues where it was stopped, raises UserError where it would mix."""
     frames, aligned = _frames(cfg, side), cfg.place.aligned(side)
-    _settle(cfg, side, frames)
+    reason = _why_anew(cfg, side, frames)
+    # Nothing is moved before the pack is known to be there.
+    todo = frames if reason else AlignLog(aligned).pending(frames)
+    pack = load_pack(cfg.face_models, cfg.device) if todo else None
+    if reason:
+        _move_away(aligned)
     log = AlignLog(aligned)
-    todo = log.pending(frames)
     # Every worker is a thread of its own; OpenCV's threads on top would only fight for the cores.
     cv2.setNumThreads(1)
-    if todo:
-        pack = load_pack(cfg.face_models, cfg.device)
+    if pack is not None:
         aligned.mkdir(parents=True, exist_ok=True)
         cfg.model_copy(update={"again": False}).save(aligned / f"align_{side}.json")
         _work(cfg, side, Analyst(pack, cfg.min_face_px, cfg.max_faces), todo, log, len(frames))
@@ -88,22 +91,31 @@ def _frames(cfg: AlignSettings, side: Side) -> list[Path]:
     return list(frames.values())
 
 
-def _settle(cfg: AlignSettings, side: Side, frames: list[Path]) -> None:
-    """Refuse to mix with faces that were made another way; with --again move them to the trash first."""
+def _why_anew(cfg: AlignSettings, side: Side, frames: list[Path]) -> str:
+    """Why the faces that are there have to go first, "" where they stay; without --again a UserError."""
     aligned = cfg.place.aligned(side)
     log = AlignLog(aligned)
     crops = list_images(aligned)
-    reason = _mismatch(cfg, side, frames, log, len(crops))
+    theirs = "" if log.results else deepfacelab_faces(aligned, crops)
+    reason = f"it holds {theirs}" if theirs else _mismatch(cfg, side, frames, log, len(crops))
     # The same command continues: --again with an unfinished set of the same settings does not start over.
-    if not reason and not (cfg.again and log.results and not log.pending(frames)):
-        return
-    trash = free_folder(aligned.with_name("aligned_trash"))
-    if not cfg.again:
-        hint = f"give the same settings, or add --again: they are moved to {trash}, nothing is deleted"
-        raise UserError(f"{aligned} already holds {len(crops)} faces of another alignment", reason, hint)
+    if cfg.again and not reason and log.results and not log.pending(frames):
+        return "--again"
+    if reason and not cfg.again:
+        trash = free_folder(aligned.with_name("aligned_trash"))
+        what = theirs if theirs else f"{len(crops)} faces of another alignment"
+        hint = f"add --again: they are moved to {trash}, nothing is deleted"
+        if theirs:
+            raise UserError(f"{aligned} holds {what}, which cannot be read yet", "", hint)
+        raise UserError(f"{aligned} already holds {what}", reason, f"give the same settings, or {hint}")
+    return reason
+
+
+def _move_away(aligned: Path) -> None:
+    trash, crops = free_folder(aligned.with_name("aligned_trash")), len(list_images(aligned))
     trash.parent.mkdir(parents=True, exist_ok=True)
     os.replace(aligned, trash)
-    say(f"moved {len(crops)} older faces to {trash}")
+    say(f"moved {crops} older faces to {trash}")
 
 
 def _mismatch(cfg: AlignSettings, side: Side, frames: list[Path], log: AlignLog, crops: int) -> str:

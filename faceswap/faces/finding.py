@@ -17,12 +17,12 @@ from faceswap.types import Frame, Transform
 # The finder sees the frame with this longer side; small frames are enlarged at most twofold.
 FINDER_PX = 640
 _MOST_ENLARGED = 2.0
-# Shorter side of a face in the finder's picture. The bundled finder is sure of every actor at 16 px with a
-# picture around, at 13 px (40 px in 1080p) of 85 in 100, at 10 px of 25; cut out on grey at 20 px of most.
+# Shorter side of a face in the finder's picture. The bundled finder is sure of every actor at 16 px,
+# at 13 px (40 px in 1080p) of 85 in 100, at 10 px of 25; of heads cut out tightly from 20 px on.
 # Frames whose least face would be below 13 px are looked at anew.
 _LEAST_PX = 13.0
 _SURE_PX = 20.0
-# Two scales at most this far apart, in tiles that overlap by what the coarser scale may miss: 20 px × 5 × 1.4.
+# Two scales at most this far apart, in tiles that overlap by what the coarser may miss: 20 px × 5 × 1.4.
 _MOST_FINER = 5.0
 _OVERLAP_PX = 144
 _TILE_PX = 1024
@@ -50,7 +50,7 @@ class View:
 
 
 def views(frame: Frame, min_face_px: int) -> Iterator[list[View]]:
-    """What is to be searched for faces of `min_face_px` and more: the whole frame, then finer and finer tiles.
+    """What is to be searched for faces of `min_face_px` and more: the frame, then ever finer tiles.
 
     Up to 1080p and at 40 px the frame as a whole is enough. 0 promises nothing and never takes tiles.
     """

@@ -12,6 +12,7 @@ Neither touches the pixels. Readers stop at the first pixel data, so only the he
 import json
 import struct
 import zlib
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -20,7 +21,7 @@ from faceswap.types import Json
 
 KEYWORD = b"faceswap-face"
 _PNG = b"\x89PNG\r\n\x1a\n"
-_APP10 = 0xEA
+_APP10, _APP15 = 0xEA, 0xEF
 # A segment holds 65,535 bytes with its length field (2), identifier and zero byte, part and count.
 _PART_BYTES = 65535 - 2 - len(KEYWORD) - 1 - 2
 _JPEG_PREFIX = KEYWORD + b"\0"
@@ -86,24 +87,41 @@ def _find_png(file: BinaryIO) -> bytes | None:
     return None
 
 
+def is_deepfacelab(path: Path) -> bool:
+    """Whether a file is a JPEG with DeepFaceLab's metadata: a pickled dictionary in APP15 (dfl-facts §3.1).
+
+    It is recognised, never unpickled.
+    """
+    with path.open("rb") as file:
+        if file.read(2) != b"\xff\xd8":
+            return False
+        # A pickle of protocol 2 and later begins with its number and ends with a full stop.
+        return any(part[:1] == b"\x80" and part[-1:] == b"." for part in _segments(file, _APP15))
+
+
 def _find_jpeg(file: BinaryIO) -> bytes | None:
     parts: dict[int, bytes] = {}
     count = -1
-    while len(header := file.read(4)) == 4:
-        marker, length = struct.unpack(">HH", header)
-        # Start of scan: pixels follow. Anything that is no marker means a damaged head.
-        if marker == 0xFFDA or marker >> 8 != 0xFF or length < 2:
-            break
-        if marker != 0xFF00 | _APP10:
-            file.seek(length - 2, 1)
-            continue
-        content = file.read(length - 2)
+    for content in _segments(file, _APP10):
         if content.startswith(_JPEG_PREFIX) and len(content) >= len(_JPEG_PREFIX) + 2:
             number, count = content[len(_JPEG_PREFIX) : len(_JPEG_PREFIX) + 2]
             parts[number] = content[len(_JPEG_PREFIX) + 2 :]
     if count < 1 or sorted(parts) != list(range(count)):
         return None
     return b"".join(parts[number] for number in range(count))
+
+
+def _segments(file: BinaryIO, wanted: int) -> Iterator[bytes]:
+    """The contents of a JPEG's segments with the marker FF `wanted`, up to its pixels."""
+    while len(header := file.read(4)) == 4:
+        marker, length = struct.unpack(">HH", header)
+        # Start of scan: pixels follow. Anything that is no marker means a damaged head.
+        if marker == 0xFFDA or marker >> 8 != 0xFF or length < 2:
+            return
+        if marker == 0xFF00 | wanted:
+            yield file.read(length - 2)
+        else:
+            file.seek(length - 2, 1)
 
 
 def _embed_png(image: bytes, text: bytes) -> bytes:

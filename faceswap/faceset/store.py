@@ -5,6 +5,7 @@ time) that makes opening a large set fast, and the copy from which metadata is p
 program has saved a crop without it. It can be deleted at any time.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -81,6 +82,8 @@ class Faceset:
         Raises UserError when the folder is missing or holds no face.
         """
         if not folder.is_dir():
+            if folder.name == _PACKED and folder.is_file():
+                raise _empty(folder.parent, ())
             raise UserError(f"no folder {folder}", "", _how_to_fill(folder))
         images = list_images(folder)
         with Index(folder) as index:
@@ -89,13 +92,13 @@ class Faceset:
             metas = {path: index.meta(path) for path in seen}
         faces = tuple(Face(path, meta) for path, meta in metas.items() if meta is not None)
         strangers = tuple(path for path, meta in metas.items() if meta is None)
-        if not faces and (folder / _PACKED).is_file():
-            raise UserError(f"{folder} holds a packed set, {_PACKED}", "", "unpack it first")
         if not faces:
-            found = f"found {len(images)} pictures, none with face metadata" if images else "it is empty"
-            raise UserError(f"{folder} holds no aligned faces", found, _how_to_fill(folder))
+            raise _empty(folder, images)
         if strangers:
-            warn(f"{folder}: {len(strangers)} pictures carry no face metadata, as {strangers[0].name}")
+            theirs = deepfacelab_faces(folder, strangers)
+            what = f"{theirs}, cannot be read yet and are left out" if theirs else ""
+            other = f"{len(strangers)} pictures carry no face metadata, as {strangers[0].name}"
+            warn(f"{folder}: {what or other}")
         return cls(folder, faces, strangers)
 
     @cached_property
@@ -118,6 +121,30 @@ class Faceset:
         for face in sorted(self.faces, key=lambda face: face.meta.index):
             grouped.setdefault(Path(face.meta.source).stem, []).append(face)
         return grouped
+
+
+def _empty(folder: Path, images: Sequence[Path]) -> UserError:
+    """What a folder without faces of this workbench holds, and what to do."""
+    theirs = deepfacelab_faces(folder, images)
+    if theirs:
+        found = "nor can its faces once unpacked" if (folder / _PACKED).is_file() else ""
+        return UserError(f"{folder} holds {theirs}, which cannot be read yet", found, _how_to_replace(folder))
+    found = f"found {len(images)} pictures, none with face metadata" if images else "it is empty"
+    return UserError(f"{folder} holds no aligned faces", found, _how_to_fill(folder))
+
+
+def deepfacelab_faces(folder: Path, images: Sequence[Path]) -> str:
+    """In words what DeepFaceLab's files a folder holds, "" for none: a packed set or JPEGs of its own."""
+    if (folder / _PACKED).is_file():
+        return f"a packed set of DeepFaceLab, {_PACKED}"
+    theirs = [path for path in images if carrier.is_deepfacelab(path)]
+    return f"{len(theirs)} faces aligned by DeepFaceLab, as {theirs[0].name}" if theirs else ""
+
+
+def _how_to_replace(folder: Path) -> str:
+    side = "dst" if folder.parent.name == "data_dst" else "src"
+    again = command(f"stages.align_{side}", "--workspace", folder.parent.parent, "--again")
+    return f"align the frames here: {again} (it moves these files to a trash folder)"
 
 
 def _how_to_fill(folder: Path) -> str:

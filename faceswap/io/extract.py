@@ -126,8 +126,12 @@ def _one_line(clip: Clip, choice: Choice) -> str:
         f"{clip.duration_s:.1f} s",
         clip.codec,
     ]
-    if clip.rotation_deg:
-        parts.append(f"turned upright by {clip.rotation_deg}°")
+    if clip.mirrored and clip.rotation_deg % 180 == 0:
+        parts.append(
+            f"mirrored {'top to bottom' if clip.rotation_deg else 'left to right'}, as players show it"
+        )
+    elif clip.rotation_deg:
+        parts.append(f"{'mirrored and ' * clip.mirrored}turned upright by {clip.rotation_deg}°")
     if clip.bit_depth > 8:
         kept = "kept in 16-bit PNG" if choice.format == "png" else "cut to 8 by --format jpg"
         parts.append(f"{clip.bit_depth} bits, {kept}")

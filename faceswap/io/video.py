@@ -1,6 +1,7 @@
 """What a clip is: its size as shown, rate, depth, colour, sound, read with PyAV (there is no ffprobe)."""
 
 import hashlib
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import av
 import av.error
 from av.container import InputContainer
+from av.sidedata.sidedata import Type as SideDataType
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -85,6 +87,7 @@ class Clip(Record):
     start_s: float = 0.0
     stream: int = 0
     rotation_deg: int = 0
+    mirrored: bool = False
     bit_depth: int = 8
     codec: str = ""
     color: Color = Color()
@@ -195,7 +198,7 @@ def _facts(path: Path, container: InputContainer, stream: VideoStream, first: Vi
     fps = float(stream.average_rate or stream.guessed_rate or 25)
     duration_s = _duration(container, stream)
     frames = stream.frames or max(1, round(duration_s * fps))
-    rotation = round(first.rotation) % 360
+    rotation, mirrored = _placing(first)
     width, height = first.width, first.height
     aspect = stream.sample_aspect_ratio
     around = (aspect.numerator, aspect.denominator) if aspect and aspect > 0 else (1, 1)
@@ -214,6 +217,7 @@ def _facts(path: Path, container: InputContainer, stream: VideoStream, first: Vi
         start_s=max(0.0, (first.time or 0.0) - origin_s),
         stream=stream.index,
         rotation_deg=rotation,
+        mirrored=mirrored,
         bit_depth=max(part.bits for part in first.format.components),
         codec=stream.codec_context.name,
         color=_color(first),
@@ -222,6 +226,21 @@ def _facts(path: Path, container: InputContainer, stream: VideoStream, first: Vi
         audio_start_s=float((sound.start_time or 0) * (sound.time_base or 1)) - origin_s if sound else None,
         origin_s=origin_s,
     )
+
+
+def _placing(frame: VideoFrame) -> tuple[int, bool]:
+    """By how many degrees (0, 90, 180, 270) players turn a frame, and whether they mirror it before."""
+    rotation = round(frame.rotation) % 360
+    # PyAV's stubs call it a dictionary by names, but it is one by types.
+    side_data: Any = frame.side_data
+    try:
+        matrix = side_data[SideDataType.DISPLAYMATRIX]
+    except KeyError:
+        return rotation, False
+    a, b, _, c, d = (float(value) for value in struct.unpack_from("=5i", bytes(matrix)))
+    # PyAV and ffmpeg take a mirrored picture for one that is turned by 180° more.
+    mirrored = a * d - b * c < 0
+    return (rotation + 180 * mirrored) % 360, mirrored
 
 
 def _duration(container: InputContainer, stream: VideoStream) -> float:

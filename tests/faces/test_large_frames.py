@@ -34,7 +34,7 @@ def stills(analyst: Analyst, demo_clips: Path) -> Stills:
         with av.open(str(demo_clips / f"actor_{actor}.mp4")) as clip:
             picture = next(clip.decode(video=0)).to_ndarray(format="rgb24")
         (face,) = analyst.find(picture)
-        left, top, right, bottom = (face.box + (-40, -60, 40, 30)).astype(int)
+        left, top, right, bottom = (face.box + np.array([-40, -60, 40, 30])).astype(int)
         found.append((picture[top:bottom, left:right], face.box - (left, top, left, top)))
     return found
 

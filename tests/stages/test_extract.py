@@ -77,6 +77,36 @@ def test_turned_clips_come_out_as_players_show_them(toy_clip, tmp_path, turn):
     assert np.abs(frame[inside] - wanted[inside]).max() < 12
 
 
+# ffmpeg's options turn first and mirror then; a clip is said to be mirrored first.
+MIRRORED = {
+    "mirrored left to right": {"display_hflip": None},
+    "mirrored top to bottom": {"display_vflip": None},
+    "mirrored and turned upright by 90°": {"display_rotation": 270, "display_hflip": None},
+    "mirrored and turned upright by 270°": {"display_rotation": 90, "display_hflip": None},
+    "turned upright by 180°": {"display_rotation": 180},
+}
+
+
+@pytest.mark.parametrize("container", ["mov", "mkv"])
+@pytest.mark.parametrize("words", MIRRORED)
+def test_mirrored_clips_are_called_so_and_come_out_as_players_show_them(
+    toy_clip, tmp_path, capsys, words, container
+):
+    flat = toy_clip.make(tmp_path / "flat.mp4", (0,), draw=toy_clip.corners)
+    clip = toy_clip.rewrap(flat, tmp_path / f"selfie.{container}", **MIRRORED[words])
+    extract([clip], tmp_path / "out", EVERY)
+    assert words in capsys.readouterr().out
+    frame = read_image(tmp_path / "out" / "00001.png").astype(int)
+    picture = toy_clip.corners(0, 64, 48)
+    turn = int(words.rstrip("°").split()[-1]) // 90 if words.endswith("°") else 0
+    if words.startswith("mirrored"):
+        picture = picture[::-1] if "bottom" in words else picture[:, ::-1]
+    wanted = np.rot90(picture, turn).astype(int)
+    assert frame.shape == wanted.shape
+    inside = np.s_[[8, 8, -8, -8], [8, -8, 8, -8]]
+    assert np.abs(frame[inside] - wanted[inside]).max() < 12
+
+
 @pytest.mark.parametrize("codec", ["ffv1", "libx265"], ids=["ffv1", "hevc lossless"])
 def test_ten_bits_arrive_whole(toy_clip, tmp_path, codec):
     limited = (64 + np.arange(877).repeat(4)[: 64 * 48]).astype(np.uint16)  # every 10-bit studio level
