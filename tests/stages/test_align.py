@@ -138,6 +138,21 @@ def test_other_settings_are_refused_until_asked_for_and_then_nothing_is_lost(
     assert snapshot(aligned) != before
 
 
+@pytest.mark.parametrize("pack", ["missing", "empty", "damaged"])
+def test_again_moves_nothing_where_the_pack_cannot_be_had(align: Align, tmp_path: Path, pack: str) -> None:
+    aligned = align()
+    before = sorted(aligned.iterdir())
+    folder = tmp_path / pack
+    if pack != "missing":
+        folder.mkdir()
+    if pack == "damaged":
+        (folder / "finder.onnx").write_bytes(b"no model")
+    with pytest.raises(UserError):
+        align("--again", "--face-models", folder)
+    assert sorted(aligned.iterdir()) == before
+    assert not aligned.with_name("aligned_trash").exists()
+
+
 def test_again_on_an_unfinished_set_continues_it(align: Align, root: Path) -> None:
     aligned = align()
     log = aligned / "align.jsonl"
