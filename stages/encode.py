@@ -10,7 +10,8 @@ synthetic and by which tool.
 
 ffv1, png and tiff lose nothing, h264-rgb nothing of 8 bits; exr holds linear light in half floats.
 h264, hevc and av1 keep colour at half size (4:2:0) at any quality, prores422 at half width.
---alpha is straight: colours are not multiplied by it. Colour tags, time stamps and all sound tracks with
+--alpha is as each format means it: straight in png, tiff, prores4444 and ffv1 (colours are not multiplied
+by it), premultiplied in exr (they are, in linear light). Colour tags, time stamps and all sound tracks with
 their names are those of the destination's clip; folders of pictures carry timestamps.json and no sound.
 """
 

@@ -15,6 +15,7 @@ from faceswap.console import command, say
 from faceswap.errors import UserError
 from faceswap.io.clips import find_clips
 from faceswap.io.extract import extract
+from faceswap.io.photographs import refuse_stills
 from faceswap.io.timestamps import Choice
 from faceswap.types import Side
 
@@ -32,6 +33,7 @@ class Settings(StageSettings):
 
 def main(cfg: Settings) -> None:
     folder = cfg.place.frames(Side.DST)
+    refuse_stills(cfg.place, Side.DST, cfg.input)
     clips = find_clips(cfg.place.clip_stem(Side.DST), cfg.input)
     if len(clips) > 1:
         found = ", ".join(clip.name for clip in clips)

@@ -3,7 +3,8 @@
     python -m stages.extract_src --workspace DIR --fps 20
 
 Reads data_src.* (one clip or several), the folder data_src_clips, or what --input names. Frames are
-numbered 00001.png and so on; of several clips each frame's name begins with its clip's.
+numbered 00001.png and so on; of several clips each frame's name begins with its clip's. Photographs need no
+extraction: stages.workspace --src FOLDER copies them to data_src.
 """
 
 from collections.abc import Iterable
@@ -14,6 +15,7 @@ from faceswap.config import StageSettings, option, run_stage
 from faceswap.console import command, say
 from faceswap.io.clips import find_clips
 from faceswap.io.extract import extract
+from faceswap.io.photographs import refuse_stills
 from faceswap.io.timestamps import Choice
 from faceswap.types import Side
 
@@ -31,6 +33,7 @@ class Settings(StageSettings):
 
 def main(cfg: Settings) -> None:
     folder = cfg.place.frames(Side.SRC)
+    refuse_stills(cfg.place, Side.SRC, cfg.input)
     choice = Choice(fps=cfg.fps, format=cfg.format, quality=cfg.quality)
     made = extract(find_clips(cfg.place.clip_stem(Side.SRC), cfg.input), folder, choice, again=cfg.again)
     # Replaying the settings should find the frames, not move them away.

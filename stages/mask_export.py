@@ -19,6 +19,7 @@ from faceswap.errors import UserError
 from faceswap.faceset.store import Faceset
 from faceswap.faceset.stored_masks import count_known, counted, masks_of
 from faceswap.io.files import list_images
+from faceswap.io.leftout import say_left_out
 from faceswap.masks.export import Exported, export_crops, export_frames
 from faceswap.masks.sets import SetSettings
 from faceswap.types import Side
@@ -54,6 +55,7 @@ def _export(cfg: Settings, side: Side, faceset: Faceset) -> tuple[Path, Exported
     if cfg.space == "crop":
         return target, export_crops(faceset, target, workers)
     frames = list_images(cfg.place.frames(side))
+    say_left_out(cfg.place.frames(side))
     if not frames:
         hint = f"extract them again: stages.extract_{side}, or leave --space frame out"
         raise UserError(f"no frames in {cfg.place.frames(side)}", "", hint)

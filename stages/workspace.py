@@ -3,7 +3,8 @@
     python -m stages.workspace --workspace DIR
 
 Puts nothing away and deletes nothing. Copy your clips in as data_src.* and data_dst.* afterwards,
-or name them here and they are copied: --src CLIP --dst CLIP.
+or name them here and they are copied: --src CLIP --dst CLIP. A folder of photographs is copied into data_src/
+or data_dst/ under its pictures' names.
 """
 
 import shutil
@@ -14,12 +15,15 @@ from faceswap.config import StageSettings, option, run_stage
 from faceswap.console import say
 from faceswap.errors import UserError
 from faceswap.io.files import atomic_path, list_images
+from faceswap.io.photographs import bring_photographs
 from faceswap.types import Side
 
 
 class Settings(StageSettings):
-    src: Path | None = option(None, "clip with the wanted face, copied to data_src.*")
-    dst: Path | None = option(None, "clip that receives the face, copied to data_dst.*")
+    src: Path | None = option(
+        None, "clip, or folder of photographs, with the wanted face, copied to data_src"
+    )
+    dst: Path | None = option(None, "clip, or folder of pictures, that receives the face, copied to data_dst")
 
     def writes(self) -> Iterable[Path]:
         return [self.workspace]
@@ -30,12 +34,15 @@ def main(cfg: Settings) -> None:
     for folder in (place.aligned(Side.SRC), place.aligned(Side.DST), place.models):
         folder.mkdir(parents=True, exist_ok=True)
     for side, clip in ((Side.SRC, cfg.src), (Side.DST, cfg.dst)):
-        if clip is not None:
+        if clip is not None and clip.is_dir():
+            bring_photographs(clip, place.frames(side))
+        elif clip is not None:
             bring(clip, place.clip_stem(side))
     for side in Side:
         clips = [p.name for p in sorted(cfg.workspace.glob(f"data_{side}.*"))]
         frames, faces = len(list_images(place.frames(side))), len(list_images(place.aligned(side)))
-        say(f"{side}: {', '.join(clips) or f'no clip yet: copy one to {place.clip_stem(side)}.mp4'}")
+        missing = "no clip" if frames else f"no clip yet: copy one to {place.clip_stem(side)}.mp4"
+        say(f"{side}: {', '.join(clips) or missing}")
         say(f"     {frames} frames, {faces} faces")
     models = sorted(p.name for p in place.models.iterdir() if p.is_dir())
     say(f"models: {', '.join(models) or 'none yet'}")
@@ -44,7 +51,7 @@ def main(cfg: Settings) -> None:
 def bring(clip: Path, stem: Path) -> None:
     """Copy `clip` to `stem` with its own suffix; an existing other clip of that side is never replaced."""
     if not clip.is_file():
-        raise UserError(f"no file {clip}", "a folder" if clip.is_dir() else "", "name a video file")
+        raise UserError(f"no file {clip}", "", "name a video file or a folder of pictures")
     target = stem.parent / (stem.name + clip.suffix.lower())
     others = [p for p in stem.parent.glob(f"{stem.name}.*") if p.is_file()]
     if target.exists() and target.stat().st_size == clip.stat().st_size:

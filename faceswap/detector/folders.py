@@ -5,7 +5,7 @@ DIR/groups.csv             optional: file, identity, video; files as paths from 
 """
 
 import csv
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +21,6 @@ from faceswap.io.files import IMAGE_SUFFIXES, sha256
 from faceswap.io.flow import ordered_map
 
 GROUPS = "groups.csv"
-PICTURE_SUFFIXES = (*IMAGE_SUFFIXES, ".webp", ".bmp")
 TRAIN, VALIDATION, TEST, UNUSED = "train", "validation", "test", "unused"
 # Threads that read files.
 READERS = 2
@@ -131,14 +130,16 @@ def _class_folder(data: Path, name: str) -> Path:
 
 def _files(folder: Path) -> list[Path]:
     seen = sorted(path for path in folder.rglob("*") if path.is_file() and not _hidden(path, folder))
-    found = [path for path in seen if path.suffix.lower() in (*PICTURE_SUFFIXES, *VIDEO_SUFFIXES)]
+    found = [path for path in seen if path.suffix.lower() in (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES)]
     if not found:
         there = ", ".join(path.name for path in seen[:8]) or "it is empty"
         raise UserError(
             f"no picture and no clip in {folder}", there, "both classes are needed: copy some there"
         )
     if len(found) < len(seen):
-        say(f"{len(seen) - len(found)} files in {folder} are neither pictures nor clips and are left out")
+        others = Counter(p.suffix.lower() or p.name for p in seen) - Counter(p.suffix.lower() for p in found)
+        kinds = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common(8))
+        say(f"{others.total()} files in {folder} are neither pictures nor clips and are left out: {kinds}")
     return found
 
 

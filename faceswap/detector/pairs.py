@@ -20,7 +20,7 @@ from faceswap.detector.manifest import Item, common_split
 from faceswap.errors import UserError
 from faceswap.faces.geometry import apply_transform, crop_transform
 from faceswap.faceset.store import Faceset, write_face
-from faceswap.io.files import list_images, sha256
+from faceswap.io.files import list_images, natural_order, sha256
 from faceswap.io.flow import ordered_map
 from faceswap.io.images import DamagedImage, as_uint8, read_image, read_mask, write_mask
 from faceswap.types import Frame, Json, Mask, Points, Side
@@ -139,7 +139,7 @@ def open_finished(place: Workspace) -> Finished:
         raise UserError(f"no merged frames in {place.merged}", "", hint)
     frames, faces = untouched(place)
     masks = {path.stem: path for path in list_images(place.merged_mask)}
-    lost = sorted(merged.keys() - frames.keys())
+    lost = sorted(merged.keys() - frames.keys(), key=natural_order)
     if lost:
         found = f"first {lost[0]}"
         raise UserError(f"{len(lost)} merged frames have no untouched one", found, "extract dst again")

@@ -16,8 +16,9 @@ from faceswap.errors import UserError
 from faceswap.faces.analysis import Analyst
 from faceswap.io.clips import VIDEO_SUFFIXES
 from faceswap.io.ffmpeg import extract_command, ffmpeg_binary
-from faceswap.io.files import list_images
+from faceswap.io.files import list_images, natural_order
 from faceswap.io.images import DamagedImage, as_uint8, read_image
+from faceswap.io.leftout import left_out, say_left_out
 from faceswap.io.pipes import Decoder
 from faceswap.io.video import probe
 from faceswap.types import Frame, Json, Points
@@ -169,7 +170,11 @@ def files_of(path: Path) -> list[Path]:
     if not path.is_dir():
         raise UserError(f"no file {path}")
     clips = (p for p in path.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file())
-    found = sorted([*list_images(path), *(p for p in clips if not p.name.startswith("."))])
+    both = {*list_images(path), *(p for p in clips if not p.name.startswith("."))}
+    found = sorted(both, key=lambda one: natural_order(one.name))
+    say_left_out(path, VIDEO_SUFFIXES)
     if not found:
-        raise UserError(f"no picture and no clip in {path}", "", "name a file, or a folder that holds some")
+        raise UserError(
+            f"no picture and no clip in {path}", left_out(path), "name a file, or a folder that holds some"
+        )
     return found

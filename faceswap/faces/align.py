@@ -16,6 +16,7 @@ from faceswap.faces.packs import BUNDLED, load_pack
 from faceswap.faces.steady import steady
 from faceswap.faceset.store import Faceset, deepfacelab_faces
 from faceswap.io.files import free_folder, list_images, read_json, write_json
+from faceswap.io.leftout import left_out, say_left_out
 from faceswap.runtime import DeviceName
 from faceswap.types import FaceType, Json, Side
 
@@ -79,6 +80,7 @@ def align(cfg: AlignSettings, side: Side) -> None:
 
 def _frames(cfg: AlignSettings, side: Side) -> list[Path]:
     folder = cfg.place.frames(side)
+    say_left_out(folder)
     frames: dict[str, Path] = {}
     for path in list_images(folder):
         if path.stem in frames:
@@ -87,7 +89,8 @@ def _frames(cfg: AlignSettings, side: Side) -> list[Path]:
             frames[path.stem] = path
     if not frames:
         hint = f"extract them first: {command(f'stages.extract_{side}', '--workspace', cfg.workspace)}"
-        raise UserError(f"no frames in {folder}", "" if folder.is_dir() else "there is no such folder", hint)
+        found = left_out(folder) if folder.is_dir() else "there is no such folder"
+        raise UserError(f"no frames in {folder}", found, hint)
     return list(frames.values())
 
 

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from faceswap.faces.extract import FrameResult
+from faceswap.io.files import natural_order
 from faceswap.types import Json
 
 LOG_NAME = "align.jsonl"
@@ -51,7 +52,9 @@ class AlignLog:
         return {
             "frames": len(results),
             "faces": sum(result.faces for result in results),
-            "without_face": sorted(r.frame for r in results if not r.faces and not r.damaged),
+            "without_face": sorted(
+                (r.frame for r in results if not r.faces and not r.damaged), key=natural_order
+            ),
             "damaged": {r.frame: r.damaged for r in results if r.damaged},
         }
 

@@ -18,6 +18,7 @@ from faceswap.faceset.index import Index
 from faceswap.faceset.metadata import FaceMeta, MetadataError
 from faceswap.io.files import list_images, write_bytes
 from faceswap.io.images import decode_image, encode_image
+from faceswap.io.leftout import say_left_out
 from faceswap.types import FaceType, Frame
 
 # What DeepFaceLab calls a set packed into one file.
@@ -86,6 +87,7 @@ class Faceset:
                 raise _empty(folder.parent, ())
             raise UserError(f"no folder {folder}", "", _how_to_fill(folder))
         images = list_images(folder)
+        say_left_out(folder)
         with Index(folder) as index:
             # Thousands of faces that the index does not know yet take seconds to open.
             seen = progress(images, folder.name, "faces", after_s=2)

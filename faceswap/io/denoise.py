@@ -18,6 +18,7 @@ from faceswap.io.ffmpeg import denoise_command, ffmpeg_binary
 from faceswap.io.files import atomic_path, free_folder, list_images, read_json, write_json
 from faceswap.io.flow import ordered_map
 from faceswap.io.images import read_image, write_image
+from faceswap.io.leftout import left_out, say_left_out
 from faceswap.io.pipes import Filter
 from faceswap.io.timestamps import NAME as TIMES
 from faceswap.io.video import fingerprint
@@ -88,9 +89,12 @@ def _settle(side: Path, factor: float, again: bool) -> Json:
 
 def _filter_missing(folder: Path, side: Path, factor: float) -> None:
     frames = list_images(folder)
+    say_left_out(folder)
     if not frames:
         raise UserError(
-            f"no frames in {folder}", "", "extract some first, or name a folder with --frames DIR"
+            f"no frames in {folder}",
+            left_out(folder),
+            "extract some first, or name a folder with --frames DIR",
         )
     there = {path.name for path in list_images(side)}
     already = sum(path.name in there for path in frames)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,19 @@ try:
 except ImportError:  # Windows keeps open files from being deleted by itself.
     fcntl = None  # type: ignore[assignment]
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
-
+HEIF_SUFFIXES = (".heic", ".heif", ".hif")
+# What read_image reads; photographs of telephones where the extra `heif` is installed.
+IMAGE_SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".webp", ".avif", ".bmp", ".dib", ".gif",
+    ".tga", ".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".exr", ".hdr",
+    *(HEIF_SUFFIXES if find_spec("pillow_heif") else ()),
+)  # fmt: skip
 
 # The names that atomic_path gives, and how old a file is at least before it counts as left over: its writer
 # needs a moment to open it after making it, and to rename it after closing it.
 _TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp(\.\w+)?")
 _SETTLED_S = 2
+_DIGITS = re.compile(r"[0-9]+")
 
 
 @contextmanager
@@ -147,19 +154,33 @@ def sha256(path: Path) -> str:
 
 
 def list_images(folder: Path) -> list[Path]:
-    """Pictures directly in `folder`, sorted by name; hidden and half-written files are left out."""
+    """Pictures directly in `folder` in natural order; hidden and half-written files are left out."""
     if not folder.is_dir():
         return []
     # A directory entry knows whether it is a file; asking the disk for each of 50,000 takes half a second.
     with os.scandir(folder) as entries:
-        names = sorted(
+        names = [
             entry.name
             for entry in entries
             if entry.name.lower().endswith(IMAGE_SUFFIXES)
             and not entry.name.startswith(".")
             and entry.is_file()
-        )
-    return [folder / name for name in names]
+        ]
+    return [folder / name for name in sorted(names, key=natural_order)]
+
+
+def natural_order(name: str) -> tuple[str, str]:
+    """A key that sorts names as by their characters, but numbers in them by their value: 1, 2 … 10.
+
+    So 2 comes before 10, and what is padded with zeros to one length stays as it was; 01 comes before 1.
+    """
+    # The count of digits before each number makes the longer one the larger one.
+    return _DIGITS.sub(_counted, name), name
+
+
+def _counted(number: re.Match[str]) -> str:
+    digits = number[0].lstrip("0")
+    return f"{len(digits):03d}{digits}"
 
 
 def free_folder(base: Path) -> Path:
@@ -171,8 +192,9 @@ def free_folder(base: Path) -> Path:
 
 
 def list_names(folder: Path, suffix: str) -> list[str]:
-    """Stems of the files in `folder` that end in `suffix`, sorted."""
-    return sorted(path.stem for path in folder.glob(f"*{suffix}")) if folder.is_dir() else []
+    """Stems of the files in `folder` that end in `suffix`, in the order of their numbers."""
+    stems = (path.stem for path in folder.glob(f"*{suffix}")) if folder.is_dir() else ()
+    return sorted(stems, key=natural_order)
 
 
 def require_free_space(folder: Path, needed_bytes: int, what: str) -> None:

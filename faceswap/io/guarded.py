@@ -24,17 +24,17 @@ import av.error
 import numpy as np
 import psutil
 from av.container import InputContainer
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from faceswap.errors import UserError
 from faceswap.io.ffmpeg import extract_command, ffmpeg_binary
-from faceswap.io.images import DamagedImage, as_uint8, read_image
+from faceswap.io.images import DamagedImage, as_uint8, picture_size, read_image
 from faceswap.io.pipes import Decoder, Process
 from faceswap.io.video import probe
 from faceswap.types import Frame
 
-# The formats of io.images; whatever else Pillow would open is no picture here.
-_PICTURES = ("PNG", "JPEG", "TIFF", "WEBP", "BMP")
+# Of the formats of io.images those that people send, told by their first bytes; no other is a picture here.
+_PICTURES = ("PNG", "JPEG", "WEBP", "BMP", "AVIF", "HEIF", "oiio")
 # Containers that hold their own frames. A playlist or a list of files could have others opened, or a network.
 _CONTAINERS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,asf,flv,mxf,ogg,yuv4mpegpipe,nut,gif"
 _HEAD_BYTES = 4096
@@ -160,14 +160,13 @@ def _restrain(limits: Limits) -> None:
 
 def _picture(path: Path, limits: Limits) -> Frame | None:
     """The picture in the file, None if it is none; its header is measured before a pixel is decoded."""
-    # Pillow's own limit is a warning first; ours is a sentence.
+    # Pillow's own limit is an error first; ours is a sentence.
     Image.MAX_IMAGE_PIXELS = None
     try:
-        with Image.open(path, formats=_PICTURES) as header:
-            _measure("picture", *header.size, limits)
-    except UnidentifiedImageError:
-        return None
-    try:
+        found = picture_size(path)
+        if found is None or found[0] not in _PICTURES:
+            return None
+        _measure("picture", found[1], found[2], limits)
         return as_uint8(read_image(path))
     except DamagedImage as error:
         raise Undecodable(f"this picture cannot be decoded: {error.reason}") from None

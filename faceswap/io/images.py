@@ -1,34 +1,34 @@
 """Pictures in and out: RGB in memory, whole files on disk, damage noticed before pixels are believed."""
 
-import zlib
+from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from faceswap.errors import UserError
+from faceswap.console import warn
+from faceswap.io.damage import JPEG_END, JPEG_SIGNATURE, PNG_SIGNATURE, jpeg_scan, png_damage, tiff_damage
+from faceswap.io.damage import DamagedImage as DamagedImage
 from faceswap.io.files import write_bytes
+from faceswap.io.oiio import read_by_oiio, scan_is_whole, size_by_oiio
+from faceswap.io.photos import kind_of, read_by_pillow, size_by_pillow
+from faceswap.io.profiles import to_srgb
 from faceswap.types import Frame, Mask
 
 _JPEG = (".jpg", ".jpeg")
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_JPEG_SIGNATURE = b"\xff\xd8"
 _WRITABLE = (".png", *_JPEG)
-
-
-class DamagedImage(UserError):  # noqa: N818 - named for what it is, like FileNotFound
-    """A picture that is no picture, cut short or corrupt; `path` and `reason` say which and why."""
-
-    def __init__(self, path: Path, reason: str) -> None:
-        self.path, self.reason = path, reason
-        super().__init__(f"{path} is damaged", reason, "restore it, extract its clip again, or move it away")
-        # Rebuilt from these when it crosses from a worker process.
-        self.args = (path, reason)
+_COLOUR = cv2.IMREAD_COLOR_BGR | cv2.IMREAD_ANYDEPTH
 
 
 def read_image(path: Path) -> Frame:
-    """Read (H, W, 3) RGB, uint8 or uint16; grey becomes RGB, alpha is dropped, EXIF rotation is applied.
+    """Read (H, W, 3) RGB, uint8 or uint16, of any format in IMAGE_SUFFIXES, told by its content.
+
+    Grey becomes RGB, alpha is dropped (colours that were multiplied by it are divided first), EXIF rotation
+    is applied, 8-bit colours with a profile become sRGB. Of a file with several pictures the first is read,
+    and that is said. For floats see `read_by_oiio`.
 
     Raises DamagedImage for a truncated, corrupt or unknown file and FileNotFoundError for a missing one.
     """
@@ -36,10 +36,38 @@ def read_image(path: Path) -> Frame:
 
 
 def decode_image(data: bytes, path: Path = Path("picture")) -> Frame:
-    """Decode the bytes of a picture file as `read_image` does; `path` only names it in errors."""
-    bgr = _decode(data, path, cv2.IMREAD_COLOR_BGR | cv2.IMREAD_ANYDEPTH)
-    rgb: Frame = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr)
+    """Decode the bytes of a picture file as `read_image` does.
+
+    path: where they come from; only PNG and JPEG can be decoded without the file itself.
+    """
+    kind = kind_of(data, path)
+    if kind in ("PNG", "JPEG"):
+        data = _undamaged(data, path)
+        bgr = _decode(data, path, _COLOUR)
+        rgb: Frame = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr)
+        profile = _profile(data) if rgb.dtype == np.uint8 else b""
+        return to_srgb(rgb, profile) if profile else rgb
+    if kind == "oiio":
+        reason = tiff_damage(data) if data[:2] in (b"II", b"MM") else ""
+        if reason:
+            raise DamagedImage(path, reason)
+        rgb, count = read_by_oiio(path)
+    elif kind:
+        rgb, count = read_by_pillow(data, path, kind)
+    else:
+        raise DamagedImage(path, "it is no picture" if data else "the file is empty")
+    if count > 1:
+        _warn_once(f"{path} holds several pictures; only the first is taken")
     return rgb
+
+
+def picture_size(path: Path) -> tuple[str, int, int] | None:
+    """The format of a picture by its content, and its width and height by its header; None if it is none."""
+    with path.open("rb") as file:
+        kind = kind_of(file.read(32), path)
+    if not kind:
+        return None
+    return (kind, *(size_by_oiio(path) if kind == "oiio" else size_by_pillow(path, kind)))
 
 
 def write_image(path: Path, frame: Frame, quality: int = 95, compression: int = 3) -> None:
@@ -68,7 +96,11 @@ def as_uint8(frame: Frame) -> NDArray[np.uint8]:
 
 def read_mask(path: Path) -> Mask:
     """Read a mask (H, W) float32 in [0, 1]; 8- and 16-bit files, colour is reduced to grey."""
-    grey = _decode(path.read_bytes(), path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
+    data = path.read_bytes()
+    if kind_of(data, path) in ("PNG", "JPEG"):
+        grey = _decode(_undamaged(data, path), path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
+    else:
+        grey = cv2.cvtColor(decode_image(data, path), cv2.COLOR_RGB2GRAY)
     return grey.astype(np.float32) / np.float32(np.iinfo(grey.dtype).max)
 
 
@@ -107,59 +139,48 @@ def _encode(suffix: str, pixels: Frame, quality: int, compression: int) -> bytes
 
 
 def _decode(data: bytes, path: Path, flags: int) -> Frame:
-    reason = _damage(data)
-    if reason:
-        raise DamagedImage(path, reason)
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         raise DamagedImage(path, f"it cannot be decoded: {error.err}") from None
     if pixels is None:
         raise DamagedImage(path, "it is no picture, or its pixels cannot be decoded")
-    if pixels.dtype not in (np.uint8, np.uint16):
-        raise DamagedImage(path, f"it holds {pixels.dtype} values; 8- or 16-bit integers are read")
     decoded: Frame = pixels
     return decoded
 
 
-def _damage(data: bytes) -> str:
-    """Why these bytes cannot be a whole picture, or "": OpenCV fills up a truncated JPEG without a word."""
-    if not data:
-        return "the file is empty"
-    if data.startswith(_PNG_SIGNATURE):
-        return _png_damage(data)
-    if data.startswith(_JPEG_SIGNATURE):
-        return _jpeg_damage(data)
-    return ""
+def _undamaged(data: bytes, path: Path) -> bytes:
+    """The bytes of a whole PNG or JPEG, of which OpenCV fills up what is missing without a word.
 
-
-def _png_damage(data: bytes) -> str:
-    """Walk the chunks (PNG specification §5.3: length, type, data, CRC) up to IEND."""
-    view, at = memoryview(data), len(_PNG_SIGNATURE)
-    while at + 12 <= len(data):
-        end = at + 12 + int.from_bytes(view[at : at + 4], "big")
-        if end > len(data):
-            break
-        kind = data[at + 4 : at + 8]
-        if zlib.crc32(view[at + 4 : end - 4]) != int.from_bytes(view[end - 4 : end], "big"):
-            return f"its {kind!r} chunk at byte {at} is corrupt"
-        if kind == b"IEND":
-            return ""
-        at = end
-    return f"it is cut short at {len(data)} bytes"
-
-
-def _jpeg_damage(data: bytes) -> str:
-    """Walk the segments (ITU T.81 §B.1.1) to the first scan, where FF D9 can only be the end of the image.
-
-    Segments before the scan may hold thumbnails with end marks of their own.
+    A JPEG that lacks nothing but its end mark, as some cameras and broken downloads leave them, gets one.
     """
-    at = len(_JPEG_SIGNATURE)
-    while at + 4 <= len(data) and data[at] == 0xFF:
-        if data[at + 1] == 0xDA:
-            return "" if data.find(b"\xff\xd9", at) >= 0 else f"it is cut short at {len(data)} bytes"
-        if data[at + 1] == 0xFF:
-            at += 1
-        else:
-            at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return f"it is cut short at {len(data)} bytes, before its picture begins"
+    reason = ""
+    if data.startswith(PNG_SIGNATURE):
+        reason = png_damage(data)
+    elif not (scan := jpeg_scan(data)):
+        reason = f"it is cut short at {len(data)} bytes, before its picture begins"
+    elif data.find(JPEG_END, scan) < 0:
+        if scan_is_whole(data):
+            _warn_once(f"{path} lacks the mark at its end; its picture is whole")
+            return data + JPEG_END
+        reason = f"it is cut short at {len(data)} bytes"
+    if reason:
+        raise DamagedImage(path, reason)
+    return data
+
+
+def _profile(data: bytes) -> bytes:
+    """The colour profile of a PNG or JPEG, b"" where it has none; looked for where the formats put it."""
+    if data.startswith(JPEG_SIGNATURE):
+        found = data.find(b"ICC_PROFILE\0", 0, 1 << 18) >= 0
+    else:
+        found = data.find(b"iCCP", 0, data.find(b"IDAT")) >= 0
+    if not found:
+        return b""
+    with Image.open(BytesIO(data), formats=("PNG", "JPEG")) as picture:
+        return picture.info.get("icc_profile") or b""
+
+
+@lru_cache(maxsize=1000)
+def _warn_once(text: str) -> None:
+    warn(text)

@@ -1,6 +1,8 @@
-"""From the values of a video signal to linear light, for pictures that hold light (OpenEXR)."""
+"""From the values of a video signal to linear light and back, for pictures that hold light (OpenEXR)."""
 
 from collections.abc import Callable
+from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,29 @@ def linear_table(transfer: str) -> NDArray[np.float32]:
     """
     signal = np.arange(65536, dtype=np.float64) / 65535
     return _CURVES[transfer](signal).astype(np.float32)
+
+
+def signal_of(light: NDArray[Any], transfer: str) -> NDArray[np.uint16]:
+    """The 16-bit signal nearest to linear light of any shape: the inverse of `linear_table`.
+
+    light: float16, or wider. What lies outside [0, brightest] is clipped, NaN is 0. An unknown transfer is
+    taken for sRGB's.
+    """
+    transfer = transfer if transfer in _CURVES else "iec61966-2-1"
+    if light.dtype == np.float16:
+        return _of_halves(transfer)[np.ascontiguousarray(light).view(np.uint16)]
+    return _nearest(light, transfer)
+
+
+@cache
+def _of_halves(transfer: str) -> NDArray[np.uint16]:
+    """The signal of every half float, by its 16 bits: looking them up is quicker than computing them."""
+    return _nearest(np.arange(65536, dtype=np.uint16).view(np.float16), transfer)
+
+
+def _nearest(light: NDArray[Any], transfer: str) -> NDArray[np.uint16]:
+    known = np.nan_to_num(light.astype(np.float64), nan=0.0)
+    return np.rint(np.interp(known, linear_table(transfer), np.arange(65536))).astype(np.uint16)
 
 
 def _camera(alpha: float, beta: float, slope: float) -> Curve:

@@ -1,4 +1,4 @@
-"""A film as a folder of pictures, PNG, TIFF or OpenEXR, in place as a whole; alpha is straight."""
+"""A film as a folder of pictures, PNG, TIFF or OpenEXR, in place as a whole."""
 
 import os
 import shutil

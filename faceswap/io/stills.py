@@ -1,4 +1,4 @@
-"""One frame as a PNG, TIFF or OpenEXR file with straight alpha, colour and a note in its text.
+"""One frame as a PNG, TIFF or OpenEXR file with alpha as each format means it, colour and a note in its text.
 
 libav's encoders make the pixels; what they leave out is put in: the note, and PNG's colour chunk.
 """
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from faceswap.errors import UserError
 from faceswap.io.codecs import Film
 from faceswap.io.light import linear_table
+from faceswap.io.oiio import TRANSFER_ATTRIBUTE
 from faceswap.io.video import Color
 from faceswap.types import Frame
 
@@ -31,21 +32,26 @@ _ASCII = 2
 def encode_still(film: Film, frame: Frame, color: Color, note: str) -> bytes:
     """The file's bytes of a frame (H, W, 3) or (H, W, 4), uint8 or uint16.
 
-    PNG and TIFF hold the values as they are; OpenEXR holds linear light, by the curve that `color` names, as
-    half floats, and alpha as it is. note: ASCII.  Raises UserError when PyAV has no such encoder.
+    PNG and TIFF hold the values as they are, alpha straight. OpenEXR holds half floats of linear light, by
+    the curve that `color` names and an attribute tells read_image, multiplied by alpha.
+    note: ASCII.  Raises UserError when PyAV has no such encoder.
     """
     if film.name not in av.codecs_available:
         raise UserError(f"this PyAV has no encoder for {film.name}", "", "pip install --force-reinstall av")
     data = _encode(film, _light(frame, color) if film.name == "exr" else frame)
     if film.name == "png":
         return _with_chunks(data, color, note)
-    return _with_description(data, note) if film.name == "tiff" else _with_comments(data, note)
+    if film.name == "tiff":
+        return _with_description(data, note)
+    return _with_texts(data, {"comments": note, TRANSFER_ATTRIBUTE: color.transfer})
 
 
 def _light(frame: Frame, color: Color) -> NDArray[np.float32]:
     pixels = np.empty(frame.shape, np.float32)
     pixels[..., :3] = linear_table(color.transfer)[frame[..., :3]]
-    pixels[..., 3:] = frame[..., 3:] / np.float32(65535)
+    if frame.shape[2] == 4:
+        pixels[..., 3] = frame[..., 3] / np.float32(65535)
+        pixels[..., :3] *= pixels[..., 3:]
     return pixels
 
 
@@ -88,15 +94,17 @@ def _with_description(data: bytes, note: str) -> bytes:
     return data[:4] + struct.pack("<I", len(data) + len(text)) + data[8:] + text + directory
 
 
-def _with_comments(data: bytes, note: str) -> bytes:
-    """Add the attribute `comments` (OpenEXR file layout), and move the offsets of the lines behind it."""
+def _with_texts(data: bytes, texts: dict[str, str]) -> bytes:
+    """Add attributes of text (OpenEXR file layout), and move the offsets of the lines behind them."""
     end = 8
     while data[end]:
         name_end = data.index(b"\0", end)
         type_end = data.index(b"\0", name_end + 1)
         end = type_end + 5 + struct.unpack_from("<i", data, type_end + 1)[0]
-    text = note.encode("ascii")
-    attribute = b"comments\0string\0" + struct.pack("<i", len(text)) + text
+    attributes = b"".join(
+        name.encode("ascii") + b"\0string\0" + struct.pack("<i", len(text)) + text.encode("ascii")
+        for name, text in texts.items()
+    )
     first = struct.unpack_from("<Q", data, end + 1)[0]
-    offsets = np.frombuffer(data[end + 1 : first], "<u8") + np.uint64(len(attribute))
-    return data[:end] + attribute + b"\0" + offsets.tobytes() + data[first:]
+    offsets = np.frombuffer(data[end + 1 : first], "<u8") + np.uint64(len(attributes))
+    return data[:end] + attributes + b"\0" + offsets.tobytes() + data[first:]

@@ -7,6 +7,7 @@ from pathlib import Path
 from faceswap.console import command, warn
 from faceswap.errors import UserError
 from faceswap.io.files import list_images
+from faceswap.io.leftout import say_left_out
 from faceswap.io.timestamps import read_timestamps
 from faceswap.io.video import Clip, fingerprint, probe
 from faceswap.types import Side
@@ -33,6 +34,7 @@ def find_frames_timing(folder: Path, given: Path | None, fps: float | None) -> T
     pictures = list_images(folder)
     if not pictures:
         raise UserError(f"no pictures in {folder}", _found_in(folder), "name a folder with --frames DIR")
+    say_left_out(folder)
     record = read_timestamps(folder) if fps is None else None
     if record is not None and record.complete:
         frames = tuple((Path(frame.name).stem, frame.time_s) for frame in record.frames)

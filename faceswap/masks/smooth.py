@@ -25,6 +25,7 @@ from faceswap.faceset.stored_masks import (
     unsmoothed_path,
     write_smoothed,
 )
+from faceswap.io.files import natural_order
 from faceswap.io.flow import ordered_map
 from faceswap.masks.temporal import Glimpse, flicker, steadied, windowed
 from faceswap.types import Json
@@ -96,7 +97,7 @@ def is_smoothed(face: Face) -> bool:
 def face_tracks(faceset: Faceset) -> list[list[Face]]:
     """The faces of each track, in order of time, followed from frame to frame by their landmarks."""
     by_frame = faceset.by_frame()
-    in_time = [by_frame[name] if name else [] for name in with_gaps(sorted(by_frame))]
+    in_time = [by_frame[name] if name else [] for name in with_gaps(sorted(by_frame, key=natural_order))]
     tracks = link_faces([[face.meta.landmarks for face in faces] for faces in in_time])
     return [[in_time[position][index] for position, index in track] for track in tracks]
 

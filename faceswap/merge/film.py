@@ -19,7 +19,11 @@ class FilmSettings(StageSettings):
         16, "of h264, hevc and av1, on x264's CRF scale: 18 looks lossless, 51 is worst", ge=0, le=51
     )
     bits: Bits = option("auto", "bits a channel; auto is more than 8 where the frames and the codec have it")
-    alpha: bool = option(False, "carry the merged masks as straight alpha instead of in a video of their own")
+    alpha: bool = option(
+        False,
+        "carry the merged masks as alpha instead of in a video of their own: straight in png, tiff, "
+        "prores4444 and ffv1, premultiplied in exr (colours are multiplied by it)",
+    )
     hardware: Hardware = option("auto", "encode h264, hevc and av1 on the graphics card where that works")
     sound: bool = option(True, "take the clip's sound along")
 
@@ -36,11 +40,16 @@ class FilmSettings(StageSettings):
             self.codec, ffmpeg_binary(), quality=self.quality, bits=self.bits, deep=deep, alpha=self.alpha,
             hardware=self.hardware,
         )  # fmt: skip
-        alpha = ", with straight alpha" * film.alpha
+        alpha = f", with {alpha_kind(film)} alpha" * film.alpha
         say(f"{film.name} by {film.coder.name}, {film.bits} bits a channel{alpha}")
         if film.name == "h264" and film.bits == 10:
             say("many players show no H.264 of 10 bits: --codec hevc is for them, or --bits 8")
         return film
+
+
+def alpha_kind(film: Film) -> str:
+    """How colours and alpha go together, as each format means it."""
+    return "premultiplied" if film.name == "exr" else "straight"
 
 
 def kept_in(video: Path, film: Film) -> Path:

@@ -15,7 +15,8 @@ from faceswap.errors import UserError
 from faceswap.faces.tracks import Spot, link_faces
 from faceswap.faceset.store import Face, Faceset
 from faceswap.faceset.stored_masks import mask_mark, mask_origin
-from faceswap.io.files import list_images
+from faceswap.io.files import list_images, natural_order
+from faceswap.io.leftout import say_left_out
 from faceswap.merge.looks import Look, Looks
 from faceswap.merge.motion import movement
 from faceswap.merge.own import needs_own, needs_segmenter
@@ -62,6 +63,7 @@ class Cast:
         Raises UserError when there are no frames, two frames of one name, or no face belongs to any frame.
         """
         paths = list_images(frames)
+        say_left_out(frames)
         if not paths:
             raise UserError(
                 f"no frames in {frames}", "", f"run stages.extract_dst --workspace {frames.parent} first"
@@ -74,7 +76,7 @@ class Cast:
         """Everybody in frames of one folder, whose files need not exist; see `of`."""
         frames, stems = paths[0].parent, {path.stem for path in paths}
         by_frame = faceset.by_frame()
-        lost = sorted(by_frame.keys() - stems)
+        lost = sorted(by_frame.keys() - stems, key=natural_order)
         if len(lost) == len(by_frame):
             found = f"its faces come from frames such as {lost[0]}; the frames are such as {paths[0].stem}"
             hint = f"align these frames: {command('stages.align_dst', '--workspace', frames.parent)}"

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from faceswap.console import say, warn
 from faceswap.errors import UserError
-from faceswap.io.files import sha256, write_json
+from faceswap.io.files import natural_order, sha256, write_json
 from faceswap.merge.looks import ACTIONS, Key, Looks, checked
 from faceswap.merge.settings import MergeSettings
 from faceswap.types import Json
@@ -167,7 +167,8 @@ class Session:
         place = {stem: index for index, stem in enumerate(clip.stems)}
         lost = {stem for keys in stored["keys"].values() for stem, _, _ in keys if stem not in place}
         if lost:
-            warn(f"{len(lost)} frames with settings of their own are missing, the first is {min(lost)}")
+            first = min(lost, key=natural_order)
+            warn(f"{len(lost)} frames with settings of their own are missing, the first is {first}")
         keys = {name: _placed(name, some, place, looks.base) for name, some in stored["keys"].items()}
         at = place.get(stored["at"], 0)
         # Sessions of before there were upscalers name none.
@@ -180,13 +181,13 @@ def _placed(
     name: str, stored: list[list[Any]], place: dict[str, int], base: MergeSettings
 ) -> tuple[Key, ...]:
     """The keys of a setting where their frames are now; that of a missing frame moves to the next."""
-    later = sorted(place)
+    later = sorted(place, key=natural_order)
     found: dict[int, Key] = {}
     for stem, value, ramp in stored:
         _check(name, value, base)
         index = place.get(stem)
         if index is None:
-            following = [other for other in later if other > stem]
+            following = [other for other in later if natural_order(other) > natural_order(stem)]
             if not following:
                 continue
             index = place[following[0]]

@@ -157,7 +157,7 @@ def test_what_is_called_lossless_gives_every_value_back(job, tmp_path, codec, de
 
 
 @pytest.mark.parametrize(("codec", "bound"), [("ffv1", 1e-4), ("prores4444", 0.5 / 255)])
-def test_alpha_is_the_merged_mask_and_straight(job, tmp_path, codec, bound):
+def test_alpha_of_films_is_the_merged_mask_and_straight(job, tmp_path, codec, bound):
     """ProRes keeps alpha without loss, in the 10 bits that ffmpeg's encoder takes: half a step of 255."""
     needs(codec)
     job()
@@ -212,6 +212,7 @@ def test_a_sequence_holds_every_value_alpha_and_the_note(job, tmp_path, codec, s
         ]
         got = np.stack([halves[n] for n in (2, 0, 1, 3)], -1).astype(np.float32)
         light = linear_table("smpte2084")[want if deep else want.astype(np.uint16) * 257]
+        light *= np.rint(alpha() * 255)[..., None] / 255
         # Half floats have eleven digits.
         assert np.allclose(got[..., :3], light, rtol=2**-10)
         assert np.abs(got[..., 3] - alpha()).max() <= 0.5 / 255
@@ -221,6 +222,36 @@ def test_a_sequence_holds_every_value_alpha_and_the_note(job, tmp_path, codec, s
     assert np.array_equal(got[..., 3], np.rint(alpha() * np.iinfo(want.dtype).max))
     if codec == "png":
         assert codes(frame) == (0, 9, 16, 2)
+
+
+@pytest.mark.parametrize(("codec", "suffix"), SEQUENCES.items())
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_sequence_with_alpha_is_read_back_with_its_colours(job, tmp_path, codec, suffix, deep):
+    job(deep=deep)
+    encode(tmp_path, "--codec", codec, "--alpha")
+    frame = read_image(tmp_path / f"w/result_{codec}/00004.{suffix}")
+    want = (smooth if deep else smooth8)(3, *SIZE)
+    if codec != "exr":
+        assert np.array_equal(frame, want)
+        return
+    # By the curve of the clip, which the file names; where alpha is small, little is left of the colours.
+    seen = alpha() > 0.2
+    want = want if deep else want.astype(np.uint16) * 257
+    assert np.abs(frame.astype(int) - want)[seen].max() < 65535 / 500
+
+
+@pytest.mark.parametrize(("options", "transfer"), [({}, "bt709"), (HDR, "smpte2084")])
+def test_another_program_lays_openexr_over_a_background_as_it_was_meant(job, tmp_path, options, transfer):
+    """The Porter-Duff `over` of OpenImageIO, as of any compositing program, takes premultiplied colours."""
+    oiio = pytest.importorskip("OpenImageIO", reason="it stands for a compositing program")
+    job(deep=True, options=options)
+    encode(tmp_path, "--codec", "exr", "--alpha")
+    front = oiio.ImageBuf(str(tmp_path / "w/result_exr/00004.exr"))
+    back = oiio.ImageBuf(oiio.ImageSpec(*SIZE, 4, "float"))
+    oiio.ImageBufAlgo.fill(back, (0.18, 0.18, 0.18, 1.0))
+    laid = oiio.ImageBufAlgo.over(front, back).get_pixels(oiio.FLOAT)
+    light, part = linear_table(transfer)[smooth(3, *SIZE)], alpha()[..., None]
+    assert np.allclose(laid[..., :3], light * part + 0.18 * (1 - part), rtol=5e-3, atol=2e-3)
 
 
 def test_the_pictures_of_a_sequence_are_read_by_other_programs(job, tmp_path):

@@ -1,0 +1,91 @@
+"""What a picture file is, by its first bytes; and formats of photographs that Pillow reads, in 8 bits."""
+
+import struct
+from importlib.util import find_spec
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from faceswap.io.damage import JPEG_SIGNATURE, PNG_SIGNATURE, DamagedImage
+from faceswap.io.profiles import to_srgb
+from faceswap.types import Frame
+
+HEIF_HINT = "pip install '.[heif]' reads them"
+_OIIO = (
+    b"II*\0", b"MM\0*", b"II+\0", b"MM\0+",  # TIFF, BigTIFF
+    b"\x76\x2f\x31\x01", b"#?",  # OpenEXR, Radiance
+    b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51",  # JPEG 2000, in its file and bare
+    b"P1", b"P2", b"P3", b"P4", b"P5", b"P6", b"Pf", b"PF",  # PNM
+)  # fmt: skip
+_SIGNATURES = (
+    (PNG_SIGNATURE, "PNG"), (JPEG_SIGNATURE, "JPEG"), (b"GIF8", "GIF"), (b"BM", "BMP"),
+    *((start, "oiio") for start in _OIIO),
+)  # fmt: skip
+# Brands of ISO/IEC 23000-22 and 23008-12 files.
+_BRANDS = {b"avif": "AVIF", b"avis": "AVIF"} | dict.fromkeys(
+    (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"), "HEIF"
+)
+_FAULTS = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, Image.DecompressionBombError)
+# Pillow's own limit is below what telephones take; OpenCV's is this.
+Image.MAX_IMAGE_PIXELS = 1 << 29
+
+
+def kind_of(data: bytes, path: Path) -> str:
+    """Pillow's name of a format, "oiio" for those that OpenImageIO reads, "" for what is no picture.
+
+    Only TGA has no mark and goes by the suffix of `path`.
+    """
+    for start, kind in _SIGNATURES:
+        if data.startswith(start):
+            return kind
+    if data[4:8] == b"ftyp":
+        # Some writers name the general brand first and their own among the compatible ones.
+        brands = [data[at : at + 4] for at in (8, *range(16, min(int.from_bytes(data[:4], "big"), 64), 4))]
+        kinds = [_BRANDS[brand] for brand in brands if brand in _BRANDS]
+        return "AVIF" if "AVIF" in kinds else kinds[0] if kinds else ""
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WEBP"
+    return "TGA" if data and path.suffix.lower() == ".tga" else ""
+
+
+def read_by_pillow(data: bytes, path: Path, kind: str) -> tuple[Frame, int]:
+    """(H, W, 3) RGB uint8, upright, in sRGB, and how many pictures the file holds; the first is read.
+
+    Raises DamagedImage.
+    """
+    _require_heif(path, kind)
+    try:
+        with Image.open(BytesIO(data), formats=(kind,)) as picture:
+            count = getattr(picture, "n_frames", 1)
+            picture.load()
+            upright = ImageOps.exif_transpose(picture)
+            frame = np.array(upright.convert("RGB"))
+            profile = picture.info.get("icc_profile")
+    except _FAULTS as error:
+        what = f"it cannot be decoded as {kind}"
+        raise DamagedImage(
+            path, what if isinstance(error, UnidentifiedImageError) else f"{what}: {error}"
+        ) from None
+    return to_srgb(frame, profile) if profile else frame, count
+
+
+def size_by_pillow(path: Path, kind: str) -> tuple[int, int]:
+    """Width and height of a picture from its header. Raises DamagedImage."""
+    _require_heif(path, kind)
+    try:
+        with Image.open(path, formats=(kind,)) as header:
+            return header.size
+    except _FAULTS:
+        raise DamagedImage(path, f"its header is no {kind} header") from None
+
+
+def _require_heif(path: Path, kind: str) -> None:
+    if kind != "HEIF":
+        return
+    if find_spec("pillow_heif") is None:
+        raise DamagedImage(path, f"it is HEIC: {HEIF_HINT}")
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
