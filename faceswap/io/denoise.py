@@ -17,7 +17,7 @@ from faceswap.errors import UserError
 from faceswap.io.ffmpeg import denoise_command, ffmpeg_binary
 from faceswap.io.files import atomic_path, free_folder, list_images, read_json, write_json
 from faceswap.io.flow import ordered_map
-from faceswap.io.images import read_image, write_image
+from faceswap.io.images import WRITABLE, read_image, write_image
 from faceswap.io.leftout import left_out, say_left_out
 from faceswap.io.pipes import Filter
 from faceswap.io.timestamps import NAME as TIMES
@@ -45,6 +45,7 @@ def denoise(folder: Path, factor: float, *, replace: bool = False, again: bool =
 
     factor:  strength in space, 1 to 20; 7 is DeepFaceLab's.
     replace: the originals go to a trash folder as the denoised frames take their names, each in one step.
+             Frames of formats that are not written, as WebP, become PNG.
     again:   drop frames that were denoised with another factor.
     Raises UserError for a folder without frames, frames of different sizes and damaged frames.
     """
@@ -97,14 +98,28 @@ def _filter_missing(folder: Path, side: Path, factor: float) -> None:
             "extract some first, or name a folder with --frames DIR",
         )
     there = {path.name for path in list_images(side)}
-    already = sum(path.name in there for path in frames)
+    _refuse_twins(frames)
+    already = sum(_made(path) in there for path in frames)
     with progress_bar(f"denoise {folder.name}", "frames", len(frames), already) as bar:
         for start in range(0, len(frames), CHUNK):
-            if any(path.name not in there for path in frames[start : start + CHUNK]):
+            if any(_made(path) not in there for path in frames[start : start + CHUNK]):
                 for target, frame in _filtered(frames, start, factor):
                     if target not in there:
                         write_image(side / target, frame, JPEG_QUALITY)
                         bar.update()
+
+
+def _made(frame: Path) -> str:
+    """The name of a denoised frame: its own, or with .png where its format is not written."""
+    return frame.name if frame.suffix.lower() in WRITABLE else f"{frame.stem}.png"
+
+
+def _refuse_twins(frames: Sequence[Path]) -> None:
+    names: dict[str, Path] = {}
+    for path in frames:
+        if (other := names.setdefault(_made(path), path)) != path:
+            found = f"{other.name}, {path.name}"
+            raise UserError(f"{path.parent} holds several frames of one name", found, "move one away")
 
 
 def _filtered(frames: Sequence[Path], start: int, factor: float) -> Iterator[tuple[str, Frame]]:
@@ -116,7 +131,7 @@ def _filtered(frames: Sequence[Path], start: int, factor: float) -> Iterator[tup
         given = ((index / _FPS, frame) for index, frame in enumerate(_read(names, frames[0])))
         for index, frame in enumerate(process.frames(given, _FPS)):
             if index >= warm_up:
-                yield names[index].name, frame
+                yield _made(names[index]), frame
         ended_well, words = process.finish()
     if not ended_well:
         raise UserError(
@@ -142,8 +157,12 @@ def _replace(folder: Path, side: Path, state: Json) -> Denoised:
         write_json(side / NAME, state)
     trash = Path(state["originals"])
     trash.mkdir(parents=True, exist_ok=True)
+    originals = {_made(path): path for path in list_images(folder)}
     for path in list_images(side):
-        _keep(folder / path.name, trash / path.name)
+        original = originals.get(path.name, folder / path.name)
+        _keep(original, trash / original.name)
+        if original.name != path.name:
+            original.unlink(missing_ok=True)
         os.replace(path, folder / path.name)
     write_json(folder / NAME, state | {"first": fingerprint(list_images(folder)[0])})
     shutil.rmtree(side)

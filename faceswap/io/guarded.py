@@ -34,7 +34,7 @@ from faceswap.io.video import probe
 from faceswap.types import Frame
 
 # Of the formats of io.images those that people send, told by their first bytes; no other is a picture here.
-_PICTURES = ("PNG", "JPEG", "WEBP", "BMP", "AVIF", "HEIF", "oiio")
+_PICTURES = ("PNG", "JPEG", "WEBP", "BMP", "AVIF", "HEIF", "TIFF")
 # Containers that hold their own frames. A playlist or a list of files could have others opened, or a network.
 _CONTAINERS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,asf,flv,mxf,ogg,yuv4mpegpipe,nut,gif"
 _HEAD_BYTES = 4096

@@ -14,12 +14,12 @@ from faceswap.io.damage import JPEG_END, JPEG_SIGNATURE, PNG_SIGNATURE, jpeg_sca
 from faceswap.io.damage import DamagedImage as DamagedImage
 from faceswap.io.files import write_bytes
 from faceswap.io.oiio import read_by_oiio, scan_is_whole, size_by_oiio
-from faceswap.io.photos import kind_of, read_by_pillow, size_by_pillow
+from faceswap.io.photos import DEEP, kind_of, read_by_pillow, size_by_pillow
 from faceswap.io.profiles import to_srgb
 from faceswap.types import Frame, Mask
 
 _JPEG = (".jpg", ".jpeg")
-_WRITABLE = (".png", *_JPEG)
+WRITABLE = (".png", *_JPEG)
 _COLOUR = cv2.IMREAD_COLOR_BGR | cv2.IMREAD_ANYDEPTH
 
 
@@ -47,8 +47,8 @@ def decode_image(data: bytes, path: Path = Path("picture")) -> Frame:
         rgb: Frame = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr)
         profile = _profile(data) if rgb.dtype == np.uint8 else b""
         return to_srgb(rgb, profile) if profile else rgb
-    if kind == "oiio":
-        reason = tiff_damage(data) if data[:2] in (b"II", b"MM") else ""
+    if kind in DEEP:
+        reason = tiff_damage(data) if kind == "TIFF" else ""
         if reason:
             raise DamagedImage(path, reason)
         rgb, count = read_by_oiio(path)
@@ -67,7 +67,7 @@ def picture_size(path: Path) -> tuple[str, int, int] | None:
         kind = kind_of(file.read(32), path)
     if not kind:
         return None
-    return (kind, *(size_by_oiio(path) if kind == "oiio" else size_by_pillow(path, kind)))
+    return (kind, *(size_by_oiio(path) if kind in DEEP else size_by_pillow(path, kind)))
 
 
 def write_image(path: Path, frame: Frame, quality: int = 95, compression: int = 3) -> None:
@@ -121,8 +121,8 @@ def as_grey(mask: Mask) -> NDArray[np.uint8]:
 
 def _encode(suffix: str, pixels: Frame, quality: int, compression: int) -> bytes:
     suffix = suffix.lower()
-    if suffix not in _WRITABLE:
-        raise ValueError(f"pictures are written as {', '.join(_WRITABLE)}, not {suffix!r}")
+    if suffix not in WRITABLE:
+        raise ValueError(f"pictures are written as {', '.join(WRITABLE)}, not {suffix!r}")
     if pixels.dtype != np.uint8 and (pixels.dtype != np.uint16 or suffix in _JPEG):
         raise ValueError(f"{pixels.dtype} cannot be written as {suffix}")
     if suffix in _JPEG:

@@ -11,6 +11,7 @@ from faceswap.io.photos import HEIF_HINT
 
 # What stages and systems put beside pictures.
 _OURS = (".json", ".jsonl", ".ini", ".db")
+_NAMED = 8
 
 
 def left_out(folder: Path, read: tuple[str, ...] = ()) -> str:
@@ -28,8 +29,9 @@ def left_out(folder: Path, read: tuple[str, ...] = ()) -> str:
             and not entry.name.startswith(".")
             and entry.is_file()
         )
-    named = [f"{count} {suffix}" for suffix, count in suffixes.most_common(8)]
-    more = sum(suffixes.values()) - sum(count for _, count in suffixes.most_common(8))
+    ranked = sorted(suffixes.items(), key=lambda item: (-item[1], item[0]))
+    named = [f"{count} {suffix}" for suffix, count in ranked[:_NAMED]]
+    more = sum(count for _, count in ranked[_NAMED:])
     heic = f" ({HEIF_HINT})" if any(suffix in HEIF_SUFFIXES for suffix in suffixes) else ""
     return ", ".join(named + [f"{more} others"] * (more > 0)) + heic
 

@@ -3,7 +3,10 @@
 OpenCV multiplies the colours of some TIFF files by alpha and scrambles others, Pillow cuts 16 bits.
 """
 
+import math
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +17,13 @@ from numpy.typing import NDArray
 from faceswap.errors import UserError
 from faceswap.io.damage import JPEG_END, DamagedImage
 from faceswap.io.light import signal_of
+from faceswap.io.photos import MOST_PIXELS
 from faceswap.io.profiles import to_srgb
 from faceswap.types import Frame
 
 # Formats whose floats are light; in TIFF they are the values of a signal.
 _LIGHT = ("openexr", "hdr", "pnm")
+_FORMATS = ("tiff", "jpeg2000", *_LIGHT)
 # The curve by which light becomes a signal where the file names none; ours do, by this attribute.
 TRANSFER_ATTRIBUTE = "signalTransfer"
 _USUAL_CURVE = "iec61966-2-1"
@@ -32,9 +37,16 @@ def read_by_oiio(path: Path) -> tuple[Frame, int]:
     signal in [0, 1], those of other formats as light, which becomes a signal by the curve that the file
     names, else sRGB's; what lies outside [0, 1] is clipped, NaN is 0. Raises DamagedImage.
     """
+    with _damage_told(path):
+        return _read(path)
+
+
+def _read(path: Path) -> tuple[Frame, int]:
     source = _open(path)
     spec = source.spec()
     kind = source.format_name()
+    if math.prod(_size(spec)) > MOST_PIXELS:
+        raise DamagedImage(path, f"its header promises {spec.width}x{spec.height} px")
     colour, alpha = _channels(path, spec)
     pixels = source.read_image(0, 0, 0, spec.nchannels, _library().UNKNOWN)
     told = source.geterror()
@@ -61,7 +73,11 @@ def read_by_oiio(path: Path) -> tuple[Frame, int]:
 
 def size_by_oiio(path: Path) -> tuple[int, int]:
     """Width and height of a picture from its header, of what is stored or shown, whichever is more."""
-    spec = _open(path).spec()
+    with _damage_told(path):
+        return _size(_open(path).spec())
+
+
+def _size(spec: Any) -> tuple[int, int]:
     return max(spec.width, spec.full_width), max(spec.height, spec.full_height)
 
 
@@ -76,6 +92,15 @@ def scan_is_whole(data: bytes) -> bool:
             return False
         pixels = source.read_image(_library().UNKNOWN)
         return pixels is not None and not source.geterror()
+
+
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    """Damaged headers may hold text that is none, and numbers beyond all bounds."""
+    try:
+        yield
+    except (ValueError, RuntimeError, MemoryError, OverflowError, IndexError) as error:
+        raise DamagedImage(path, f"it cannot be decoded: {error}") from None
 
 
 def _library() -> Any:
@@ -96,8 +121,12 @@ def _open(path: Path) -> Any:
     config = oiio.ImageSpec()
     config.attribute("oiio:UnassociatedAlpha", 1)
     source = oiio.ImageInput.open(str(path), config)
+    told = oiio.geterror()
     if source is None:
-        raise DamagedImage(path, _reason(oiio.geterror()))
+        raise DamagedImage(path, _reason(told))
+    # What its own reader refuses is offered to all others, and Targa has no mark to tell it by.
+    if source.format_name() not in _FORMATS:
+        raise DamagedImage(path, "its header is damaged")
     return source
 
 

@@ -13,32 +13,39 @@ from faceswap.io.profiles import to_srgb
 from faceswap.types import Frame
 
 HEIF_HINT = "pip install '.[heif]' reads them"
-_OIIO = (
-    b"II*\0", b"MM\0*", b"II+\0", b"MM\0+",  # TIFF, BigTIFF
-    b"\x76\x2f\x31\x01", b"#?",  # OpenEXR, Radiance
-    b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51",  # JPEG 2000, in its file and bare
-    b"P1", b"P2", b"P3", b"P4", b"P5", b"P6", b"Pf", b"PF",  # PNM
-)  # fmt: skip
-_SIGNATURES = (
-    (PNG_SIGNATURE, "PNG"), (JPEG_SIGNATURE, "JPEG"), (b"GIF8", "GIF"), (b"BM", "BMP"),
-    *((start, "oiio") for start in _OIIO),
-)  # fmt: skip
+_SIGNATURES = {
+    "PNG": (PNG_SIGNATURE,),
+    "JPEG": (JPEG_SIGNATURE,),
+    "GIF": (b"GIF8",),
+    "BMP": (b"BM",),
+    "TIFF": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    "EXR": (b"\x76\x2f\x31\x01",),
+    "HDR": (b"#?",),
+    "JPEG2000": (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"),
+    "PNM": (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6", b"Pf", b"PF"),
+}
+# Those that OpenImageIO reads.
+DEEP = ("TIFF", "EXR", "HDR", "JPEG2000", "PNM")
 # Brands of ISO/IEC 23000-22 and 23008-12 files.
 _BRANDS = {b"avif": "AVIF", b"avis": "AVIF"} | dict.fromkeys(
     (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"), "HEIF"
 )
-_FAULTS = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, Image.DecompressionBombError)
-# Pillow's own limit is below what telephones take; OpenCV's is this.
-Image.MAX_IMAGE_PIXELS = 1 << 29
+_FAULTS = (
+    OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, RuntimeError, MemoryError,
+    OverflowError, struct.error, Image.DecompressionBombError,
+)  # fmt: skip
+# Pillow's own limit is below what telephones take.
+MOST_PIXELS = 1 << 29
+Image.MAX_IMAGE_PIXELS = MOST_PIXELS
 
 
 def kind_of(data: bytes, path: Path) -> str:
-    """Pillow's name of a format, "oiio" for those that OpenImageIO reads, "" for what is no picture.
+    """The name of a picture's format, as Pillow calls it where it has it; "" for what is no picture.
 
     Only TGA has no mark and goes by the suffix of `path`.
     """
-    for start, kind in _SIGNATURES:
-        if data.startswith(start):
+    for kind, starts in _SIGNATURES.items():
+        if data.startswith(starts):
             return kind
     if data[4:8] == b"ftyp":
         # Some writers name the general brand first and their own among the compatible ones.

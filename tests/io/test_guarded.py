@@ -7,10 +7,12 @@ import zlib
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import psutil
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from faceswap.io.ffmpeg import extract_command, ffmpeg_binary
 from faceswap.io.guarded import Guarded, Limits, TooLarge, Undecodable
@@ -55,6 +57,27 @@ def test_a_picture_arrives_as_it_was_written(tmp_path: Path) -> None:
     ((time_s, found),) = decoded(tmp_path / "x.png")
     assert time_s == 0
     np.testing.assert_array_equal(found, picture)
+
+
+@pytest.mark.parametrize("suffix", ["webp", "bmp", "avif", "tif", "float.tif"])
+def test_photographs_of_the_usual_formats_arrive_and_are_measured_first(tmp_path: Path, suffix: str) -> None:
+    picture = np.full((60, 90, 3), (200, 120, 40), np.uint8)
+    path = tmp_path / f"x.{suffix}"
+    if suffix == "float.tif":
+        cv2.imwrite(str(path), picture[..., ::-1].astype(np.float32) / 255)
+    else:
+        Image.fromarray(picture).save(path)
+    ((_, found),) = decoded(path)
+    assert np.abs(found.astype(int) - picture).max() <= 6
+    with pytest.raises(TooLarge, match="90x60 px"):
+        decoded(path, replace(LIMITS, megapixels=0.005))
+
+
+@pytest.mark.parametrize("suffix", ["tga", "ppm", "jp2"])
+def test_formats_that_nobody_sends_are_not_opened(tmp_path: Path, suffix: str) -> None:
+    Image.new("RGB", (60, 90)).save(tmp_path / f"x.{suffix}")
+    with pytest.raises(Undecodable):
+        decoded(tmp_path / f"x.{suffix}")
 
 
 def test_a_clip_arrives_as_it_is_decoded_elsewhere(second: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 import faceswap.io.denoise as module
 from faceswap.errors import UserError
@@ -58,6 +59,28 @@ def test_noise_goes_and_depth_names_and_originals_stay(tmp_path, dtype, suffix):
     assert read_image(list_images(made.frames)[0]).dtype == dtype
     scene = [still()] * len(before)
     assert psnr(made.frames, scene) > psnr(folder, scene) + 2
+
+
+@pytest.mark.parametrize("suffix", ["webp", "tif", "bmp"])
+def test_frames_of_formats_that_are_not_written_become_png(tmp_path, suffix):
+    folder = fill(tmp_path / "f", 3)
+    for path in list_images(folder):
+        Image.open(path).save(path.with_suffix(f".{suffix}"), lossless=True)
+        path.unlink()
+    before = content(folder)
+    made = denoise(folder, 7)
+    assert content(folder) == before
+    assert [path.name for path in list_images(made.frames)] == ["00001.png", "00002.png", "00003.png"]
+    filtered = content(made.frames)
+    made = denoise(folder, 7, replace=True)
+    assert content(folder) == filtered and content(made.originals) == before
+
+
+def test_frames_that_would_meet_under_one_name_are_refused(tmp_path):
+    folder = fill(tmp_path / "f", 2)
+    Image.open(folder / "00001.png").save(folder / "00001.bmp")
+    with pytest.raises(UserError, match="several frames of one name"):
+        denoise(folder, 7)
 
 
 def test_a_filmed_face_comes_nearer_to_the_truth(tmp_path, demo_clips):
