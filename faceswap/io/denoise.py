@@ -15,7 +15,7 @@ import numpy as np
 from faceswap.console import progress_bar, say
 from faceswap.errors import UserError
 from faceswap.io.ffmpeg import denoise_command, ffmpeg_binary
-from faceswap.io.files import atomic_path, free_folder, list_images, read_json, write_json
+from faceswap.io.files import atomic_path, free_folder, list_images, read_json, refuse_twins, write_json
 from faceswap.io.flow import ordered_map
 from faceswap.io.images import WRITABLE, read_image, write_image
 from faceswap.io.leftout import left_out, say_left_out
@@ -98,7 +98,7 @@ def _filter_missing(folder: Path, side: Path, factor: float) -> None:
             "extract some first, or name a folder with --frames DIR",
         )
     there = {path.name for path in list_images(side)}
-    _refuse_twins(frames)
+    refuse_twins(frames, _made)
     already = sum(_made(path) in there for path in frames)
     with progress_bar(f"denoise {folder.name}", "frames", len(frames), already) as bar:
         for start in range(0, len(frames), CHUNK):
@@ -112,14 +112,6 @@ def _filter_missing(folder: Path, side: Path, factor: float) -> None:
 def _made(frame: Path) -> str:
     """The name of a denoised frame: its own, or with .png where its format is not written."""
     return frame.name if frame.suffix.lower() in WRITABLE else f"{frame.stem}.png"
-
-
-def _refuse_twins(frames: Sequence[Path]) -> None:
-    names: dict[str, Path] = {}
-    for path in frames:
-        if (other := names.setdefault(_made(path), path)) != path:
-            found = f"{other.name}, {path.name}"
-            raise UserError(f"{path.parent} holds several frames of one name", found, "move one away")
 
 
 def _filtered(frames: Sequence[Path], start: int, factor: float) -> Iterator[tuple[str, Frame]]:

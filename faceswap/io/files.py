@@ -7,7 +7,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.util import find_spec
@@ -167,6 +167,15 @@ def list_images(folder: Path) -> list[Path]:
             and entry.is_file()
         ]
     return [folder / name for name in sorted(names, key=natural_order)]
+
+
+def refuse_twins(paths: Iterable[Path], name: Callable[[Path], str] = lambda path: path.stem) -> None:
+    """Raise UserError when two pictures of a folder stand for one frame, or would be written as one."""
+    names: dict[str, Path] = {}
+    for path in paths:
+        if (other := names.setdefault(name(path), path)) != path:
+            found = f"{other.name}, {path.name}"
+            raise UserError(f"{path.parent} holds several frames of one name", found, "move one away")
 
 
 def natural_order(name: str) -> tuple[str, str]:

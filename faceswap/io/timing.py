@@ -6,7 +6,7 @@ from pathlib import Path
 
 from faceswap.console import command, warn
 from faceswap.errors import UserError
-from faceswap.io.files import list_images
+from faceswap.io.files import list_images, refuse_twins
 from faceswap.io.leftout import say_left_out
 from faceswap.io.timestamps import read_timestamps
 from faceswap.io.video import Clip, fingerprint, probe
@@ -112,7 +112,9 @@ def find_pictures(folder: Path, timing: Timing, command: str) -> list[Path]:
 
     Raises UserError naming the first missing one and how many are missing; `command` makes them.
     """
-    there = {path.stem: path for path in list_images(folder)}
+    pictures = list_images(folder)
+    refuse_twins(pictures)
+    there = {path.stem: path for path in pictures}
     missing = [stem for stem, _ in timing.frames if stem not in there]
     if missing:
         what = f"{len(missing)} of {len(timing.frames)} frames are missing in {folder}"

@@ -15,7 +15,7 @@ from faceswap.errors import UserError
 from faceswap.faces.tracks import Spot, link_faces
 from faceswap.faceset.store import Face, Faceset
 from faceswap.faceset.stored_masks import mask_mark, mask_origin
-from faceswap.io.files import list_images, natural_order
+from faceswap.io.files import list_images, natural_order, refuse_twins
 from faceswap.io.leftout import say_left_out
 from faceswap.merge.looks import Look, Looks
 from faceswap.merge.motion import movement
@@ -68,7 +68,7 @@ class Cast:
             raise UserError(
                 f"no frames in {frames}", "", f"run stages.extract_dst --workspace {frames.parent} first"
             )
-        _refuse_twins(paths)
+        refuse_twins(paths)
         return cls.of_frames(paths, faceset)
 
     @classmethod
@@ -197,14 +197,3 @@ def fingerprint(
     faces = [(face.landmarks.tolist(), face.leave, face.motion) for face in subjects]
     known = [model, settings.model_dump(mode="json"), faces, list(beside), *masks]
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def _refuse_twins(paths: list[Path]) -> None:
-    """Raise UserError when two frames would be written under one name."""
-    names: dict[str, str] = {}
-    for path in paths:
-        other = names.setdefault(path.stem, path.name)
-        if other != path.name:
-            raise UserError(
-                f"{path.parent} holds several frames of one name", f"{other}, {path.name}", "move one away"
-            )

@@ -13,6 +13,7 @@ from faceswap.io.files import list_images, list_names, natural_order
 from faceswap.io.images import write_image
 from faceswap.io.leftout import left_out
 from faceswap.io.photographs import bring_photographs, refuse_stills
+from faceswap.io.timing import find_frames_timing, find_pictures
 from faceswap.types import Side
 from faceswap.workspace import Workspace
 from stages.workspace import Settings, main
@@ -70,6 +71,14 @@ def test_what_is_left_out_is_named_with_its_count(tmp_path):
     assert left_out(tmp_path) == "2 .cr3, 1 .mp4, 1 .txt, 1 without a suffix"
     assert ".mp4" not in left_out(tmp_path, (".mp4",))
     assert left_out(tmp_path / "aligned") == left_out(tmp_path / "nowhere") == ""
+
+
+def test_two_pictures_of_one_frame_are_refused_not_chosen_from(tmp_path):
+    for name in ("1.png", "2.png", "2.jpg"):
+        write_image(tmp_path / name, np.zeros((8, 8, 3), np.uint8))
+    timing = find_frames_timing(tmp_path, None, 25)
+    with pytest.raises(UserError, match="several frames of one name"):
+        find_pictures(tmp_path, timing, "")
 
 
 def photographs(folder, *names):
