@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from faceswap.errors import UserError
 from faceswap.faceset.store import Faceset, read_face
@@ -73,6 +74,30 @@ def test_the_crop_shows_the_frame_where_its_metadata_says(align: Align, root: Pa
     # In frame pixels the dot lies at the mark's middle, moved by (1.3, -0.8).
     np.testing.assert_allclose(meta.landmarks[30], (8 * 32 + 15.5 + 1.3, 5 * 32 + 31.5 - 0.8), atol=0.1)
     np.testing.assert_allclose(dot, meta.crop_landmarks()[30], atol=0.1)
+
+
+def test_photographs_of_all_formats_and_sizes_give_the_face_in_the_same_place(
+    align: Align, root: Path, toy: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = root / "data_dst"
+    shutil.rmtree(folder)
+    frame, upright = toy_frame(toy, (8, 5)), Image.Exif()
+    upright[0x0112] = 6
+    folder.mkdir()
+    Image.fromarray(frame).save(folder / "a.webp", lossless=True)
+    Image.fromarray(frame).save(folder / "b.avif", quality=100)
+    Image.fromarray(frame).save(folder / "c.jfif", "JPEG", quality=100)
+    Image.fromarray(np.rot90(frame)).save(folder / "d.jpg", exif=upright, quality=100, subsampling=0)
+    cv2.imwrite(str(folder / "e.tif"), frame[..., ::-1].astype(np.float32) / 255)
+    (folder / "f.jpe").write_bytes((folder / "d.jpg").read_bytes()[:-2])
+    Image.new("RGB", (1, 1)).save(folder / "g.bmp")
+    Image.new("RGB", (3, 900)).save(folder / "h.tga")
+    (folder / "i.cr3").write_bytes(b"raw")
+    faces = Faceset.open(align()).faces
+    assert [face.path.name for face in faces] == [f"{stem}_0.jpg" for stem in "abcdef"]
+    for face in faces:
+        np.testing.assert_allclose(face.meta.landmarks[30], (272.8, 190.7), atol=1)
+    assert "1 .cr3" in capsys.readouterr().out
 
 
 def test_settings_are_saved_beside_the_faces(align: Align) -> None:
