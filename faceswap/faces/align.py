@@ -80,7 +80,6 @@ def align(cfg: AlignSettings, side: Side) -> None:
 
 def _frames(cfg: AlignSettings, side: Side) -> list[Path]:
     folder = cfg.place.frames(side)
-    say_left_out(folder)
     frames: dict[str, Path] = {}
     for path in list_images(folder):
         if path.stem in frames:
@@ -91,6 +90,7 @@ def _frames(cfg: AlignSettings, side: Side) -> list[Path]:
         hint = f"extract them first: {command(f'stages.extract_{side}', '--workspace', cfg.workspace)}"
         found = left_out(folder) if folder.is_dir() else "there is no such folder"
         raise UserError(f"no frames in {folder}", found, hint)
+    say_left_out(folder)
     return list(frames.values())
 
 

@@ -90,7 +90,6 @@ def _settle(side: Path, factor: float, again: bool) -> Json:
 
 def _filter_missing(folder: Path, side: Path, factor: float) -> None:
     frames = list_images(folder)
-    say_left_out(folder)
     if not frames:
         raise UserError(
             f"no frames in {folder}",
@@ -98,6 +97,7 @@ def _filter_missing(folder: Path, side: Path, factor: float) -> None:
             "extract some first, or name a folder with --frames DIR",
         )
     there = {path.name for path in list_images(side)}
+    say_left_out(folder)
     refuse_twins(frames, _made)
     already = sum(_made(path) in there for path in frames)
     with progress_bar(f"denoise {folder.name}", "frames", len(frames), already) as bar:

@@ -168,8 +168,13 @@ def _picture(path: Path, limits: Limits) -> Frame | None:
             return None
         _measure("picture", found[1], found[2], limits)
         return as_uint8(read_image(path))
+    except TooLarge:
+        raise
     except DamagedImage as error:
         raise Undecodable(f"this picture cannot be decoded: {error.reason}") from None
+    except UserError as error:
+        # A library that does not fit into the memory that is allowed, or is missing.
+        raise Undecodable("this picture cannot be decoded here", str(error)) from None
 
 
 def _clip(path: Path, binary: str, limits: Limits) -> tuple[int, Iterator[tuple[float, Frame]]]:

@@ -30,10 +30,13 @@ def left_out(folder: Path, read: tuple[str, ...] = ()) -> str:
             and entry.is_file()
         )
     ranked = sorted(suffixes.items(), key=lambda item: (-item[1], item[0]))
-    named = [f"{count} {suffix}" for suffix, count in ranked[:_NAMED]]
+    named = [f"{count} {suffix}" + _hint(suffix) for suffix, count in ranked[:_NAMED]]
     more = sum(count for _, count in ranked[_NAMED:])
-    heic = f" ({HEIF_HINT})" if any(suffix in HEIF_SUFFIXES for suffix in suffixes) else ""
-    return ", ".join(named + [f"{more} others"] * (more > 0)) + heic
+    return ", ".join(named + [f"{more} others"] * (more > 0))
+
+
+def _hint(suffix: str) -> str:
+    return f" ({HEIF_HINT})" if suffix in HEIF_SUFFIXES else ""
 
 
 @lru_cache(maxsize=100)

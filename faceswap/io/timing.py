@@ -71,6 +71,7 @@ def find_timing(place: Workspace, given: Path | None, fps: float | None) -> Timi
 def _even_timing(place: Workspace, given: Path | None, fps: float | None) -> Timing:
     """For frames that came without times, as in a workspace of DeepFaceLab."""
     stems = [path.stem for path in list_images(place.frames(Side.DST)) or list_images(place.merged)]
+    say_left_out(place.frames(Side.DST))
     if not stems:
         hint = f"type: {command('stages.extract_dst', '--workspace', place.root)}"
         raise UserError(f"no frames in {place.frames(Side.DST)}", "", hint)

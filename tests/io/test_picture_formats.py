@@ -6,12 +6,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import OpenImageIO as oiio  # noqa: N813
 import pytest
 from PIL import Image
 
 from faceswap.io import images
 from faceswap.io.images import DamagedImage, read_image, read_mask
+
+oiio = pytest.importorskip("OpenImageIO", reason="it reads TIFF, OpenEXR and other deep pictures")
 
 HEIGHT, WIDTH = 48, 80
 Y, X = np.mgrid[0:HEIGHT, 0:WIDTH]
@@ -213,6 +214,30 @@ def test_heic_names_its_extra_where_that_is_missing(tmp_path, monkeypatch):
     monkeypatch.setattr("faceswap.io.photos.find_spec", lambda name: None)
     with pytest.raises(DamagedImage, match=r"pip install '\.\[heif\]'"):
         read_image(path)
+
+
+def test_damaged_bytes_end_in_a_sentence_whatever_they_are(tmp_path):
+    """Two thousand files with bits, bytes and ends changed: pixels or DamagedImage, nothing else."""
+    files = {name: make() for name, (make, _, _) in FORMATS.items() if not name.startswith("heic")}
+    files["exr"] = exr(tmp_path / "x.exr", to_light(COLOURS), ("R", "G", "B")).read_bytes()
+    files["tif"] = pil(rgb(WITH_ALPHA), "TIFF", compression="tiff_lzw")
+    random, names, ends = np.random.default_rng(0), list(files), set()
+    for number in range(2000):
+        name = names[number % len(names)]
+        data = bytearray(files[name])
+        # Half of the faults in the header, where lengths and sizes are.
+        span = len(data) if number % 2 else min(len(data), 200)
+        for at in random.integers(0, span, random.choice([1, 2, 8, 40])):
+            data[at] = random.choice([0, 255, data[at] ^ 1 << random.integers(8), random.integers(256)])
+        path = saved(tmp_path, name, data[: random.integers(len(data))] if number % 5 == 0 else data)
+        try:
+            frame = read_image(path)
+        except DamagedImage:
+            ends.add("damaged")
+        else:
+            ends.add("read")
+            assert frame.ndim == 3 and frame.shape[2] == 3 and frame.dtype in (np.uint8, np.uint16)
+    assert ends == {"damaged", "read"}
 
 
 def exr(path, pixels, names, window=None, **attributes):

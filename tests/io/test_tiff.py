@@ -3,13 +3,13 @@
 import subprocess
 
 import numpy as np
-import OpenImageIO as oiio  # noqa: N813
 import pytest
 from PIL import Image
 
 from faceswap.io.ffmpeg import ffmpeg_binary
 from faceswap.io.images import DamagedImage, read_image
 
+oiio = pytest.importorskip("OpenImageIO", reason="it reads TIFF")
 tifffile = pytest.importorskip(
     "tifffile", reason="writes the files of these tests; it comes with the extra facepack"
 )
