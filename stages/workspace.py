@@ -3,8 +3,8 @@
     python -m stages.workspace --workspace DIR
 
 Puts nothing away and deletes nothing. Copy your clips in as data_src.* and data_dst.* afterwards,
-or name them here and they are copied: --src CLIP --dst CLIP. A folder of photographs is copied into data_src/
-or data_dst/ under its pictures' names.
+or name them here and they are copied: --src CLIP --dst CLIP. Photographs, one or a folder of them, are copied
+into data_src/ or data_dst/ under their names.
 """
 
 import shutil
@@ -15,7 +15,7 @@ from faceswap.config import StageSettings, option, run_stage
 from faceswap.console import say
 from faceswap.errors import UserError
 from faceswap.io.files import atomic_path, list_images
-from faceswap.io.photographs import bring_photographs
+from faceswap.io.photographs import bring_photographs, is_still
 from faceswap.types import Side
 
 
@@ -34,7 +34,7 @@ def main(cfg: Settings) -> None:
     for folder in (place.aligned(Side.SRC), place.aligned(Side.DST), place.models):
         folder.mkdir(parents=True, exist_ok=True)
     for side, clip in ((Side.SRC, cfg.src), (Side.DST, cfg.dst)):
-        if clip is not None and clip.is_dir():
+        if clip is not None and (clip.is_dir() or (clip.is_file() and is_still(clip))):
             bring_photographs(clip, place.frames(side))
         elif clip is not None:
             bring(clip, place.clip_stem(side))

@@ -69,7 +69,7 @@ def _require(path: Path, found: object) -> FaceMeta:
 
 @dataclass(frozen=True)
 class Faceset:
-    """All faces of a folder, sorted by file name."""
+    """All faces of a folder, in the natural order of their file names."""
 
     folder: Path
     faces: tuple[Face, ...]

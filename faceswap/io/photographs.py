@@ -1,4 +1,4 @@
-"""A folder of photographs as the frames of a side, instead of a clip."""
+"""Photographs as the frames of a side, instead of a clip."""
 
 import filecmp
 import shutil
@@ -15,12 +15,12 @@ from faceswap.workspace import Workspace
 
 
 def bring_photographs(source: Path, folder: Path) -> None:
-    """Copy the pictures right in `source` to `folder` under their names; those that are there are left alone.
+    """Copy a picture, or those right in a folder, to `folder` under their names; what is there is left alone.
 
     Of pictures that differ by their suffix alone, which would give faces of one name, the second becomes
     NAME-SUFFIX. Raises UserError before anything is copied where there are none, or another has such a name.
     """
-    pictures = list_images(source)
+    pictures = list_images(source) if source.is_dir() else [source]
     if not pictures:
         hint = "name a clip or a folder of photographs; several clips belong in data_src_clips"
         raise UserError(f"no pictures in {source}", f"found {left_out(source) or 'nothing'}", hint)
@@ -36,6 +36,8 @@ def bring_photographs(source: Path, folder: Path) -> None:
             shutil.copy2(path, temporary)
     if new:
         say(f"{len(new)} pictures copied to {folder}")
+    if not source.is_dir():
+        return
     say_left_out(source)
     if below := sum(path.is_dir() for path in source.iterdir()):
         say(f"{below} folders in {source} were not looked into")
@@ -60,11 +62,11 @@ def refuse_stills(place: Workspace, side: Side, given: Path | None) -> None:
     beside = [given] if given else [*stem.parent.glob(f"{stem.name}.*"), stem.with_name(f"{stem.name}_clips")]
     found = [path for place in beside for path in (place.iterdir() if place.is_dir() else [place])]
     files = [path for path in found if path.is_file()]
-    stills = [path for path in files if _is_still(path)]
+    stills = [path for path in files if is_still(path)]
     if any(path.suffix.lower() in VIDEO_SUFFIXES for path in files):
         return
     if stills:
-        source = given if given and given.is_dir() else stills[0].parent
+        source = given or stills[0].parent
         words = command("stages.workspace", "--workspace", place.root, f"--{side}", source)
         if source == place.root:
             words = (
@@ -78,6 +80,7 @@ def refuse_stills(place: Workspace, side: Side, given: Path | None) -> None:
         raise UserError(what, "stills need no extraction", hint)
 
 
-def _is_still(path: Path) -> bool:
+def is_still(path: Path) -> bool:
+    """Whether a file is a picture by its suffix; GIF counts as a clip."""
     suffix = path.suffix.lower()
     return suffix in IMAGE_SUFFIXES and suffix not in VIDEO_SUFFIXES

@@ -107,6 +107,13 @@ def test_a_folder_of_photographs_is_copied_under_its_names_and_again_is_quiet(tm
     assert "copied" not in capsys.readouterr().out and there(place.frames(Side.SRC)) == before
 
 
+def test_one_photograph_is_copied_into_the_folder_too(tmp_path):
+    source = photographs(tmp_path / "s", "me.JPG", "other.png")
+    main(Settings.parse(["--workspace", str(tmp_path / "w"), "--src", str(source / "me.JPG")]))
+    assert set(there(tmp_path / "w" / "data_src")) == {"me.JPG"}
+    assert not list((tmp_path / "w").glob("data_src.*"))
+
+
 def test_pictures_that_differ_by_their_suffix_alone_keep_apart(tmp_path):
     source = photographs(tmp_path / "s", "a.jpg", "A.png", "b.png")
     for _ in range(2):
