@@ -1,5 +1,6 @@
 """Pictures that are not whole, noticed from their bytes where the decoders say nothing."""
 
+import re
 import zlib
 from pathlib import Path
 
@@ -8,6 +9,9 @@ from faceswap.errors import UserError
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 JPEG_SIGNATURE = b"\xff\xd8"
 JPEG_END = b"\xff\xd9"
+# Starts of frames; and of any segment that may follow a scan's data, which holds FF 00 and restart marks.
+_FRAMES = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _STRIPS, _TILES = (273, 279), (324, 325)
 _BYTES_OF = {3: 2, 4: 4, 13: 4, 16: 8, 18: 8}
 
@@ -52,6 +56,28 @@ def jpeg_scan(data: bytes) -> int:
         else:
             at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
     return 0
+
+
+def lacks_scans(data: bytes) -> bool:
+    """Whether scans of a JPEG are missing: each component needs all 64 coefficients to the last bit.
+
+    A progressive file (ITU T.81 §G) that was cut between two scans shows a whole picture, but a coarse one.
+    """
+    missing: dict[int, set[int]] = {}
+    at = len(JPEG_SIGNATURE)
+    while at + 10 < len(data) and data[at] == 0xFF:
+        marker, after = data[at + 1], at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker in _FRAMES:
+            missing = {number: set(range(64)) for number in data[at + 10 : after : 3]}
+        elif marker == 0xDA:
+            first, last, bits = data[after - 3 : after]
+            # Al, the low half, is how many low bits are still left out.
+            for number in data[at + 5 : after - 3 : 2] if bits & 15 == 0 else b"":
+                missing.get(number, set()).difference_update(range(first, last + 1))
+            following = _MARKER.search(data, after)
+            after = following.start() if following else len(data)
+        at = after
+    return not missing or any(missing.values())
 
 
 def tiff_damage(data: bytes) -> str:

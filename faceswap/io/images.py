@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from faceswap.console import warn
-from faceswap.io.damage import JPEG_END, JPEG_SIGNATURE, PNG_SIGNATURE, jpeg_scan, png_damage, tiff_damage
+from faceswap.io.damage import (
+    JPEG_END,
+    JPEG_SIGNATURE,
+    PNG_SIGNATURE,
+    jpeg_scan,
+    lacks_scans,
+    png_damage,
+    tiff_damage,
+)
 from faceswap.io.damage import DamagedImage as DamagedImage
 from faceswap.io.files import write_bytes
 from faceswap.io.oiio import read_by_oiio, scan_is_whole, size_by_oiio
@@ -160,7 +168,7 @@ def _undamaged(data: bytes, path: Path) -> bytes:
     elif not (scan := jpeg_scan(data)):
         reason = f"it is cut short at {len(data)} bytes, before its picture begins"
     elif data.find(JPEG_END, scan) < 0:
-        if scan_is_whole(data):
+        if not lacks_scans(data) and scan_is_whole(data):
             _warn_once(f"{path} lacks the mark at its end; its picture is whole")
             return data + JPEG_END
         reason = f"it is cut short at {len(data)} bytes"

@@ -208,6 +208,24 @@ def test_a_jpeg_that_lacks_only_its_end_mark_is_read_and_a_cut_one_is_not(tmp_pa
             read_image(path)
 
 
+def test_a_jpeg_cut_between_two_scans_is_damaged(tmp_path):
+    """What is there makes a whole picture, but a coarse one."""
+    noise = np.random.default_rng(0).integers(0, 256, (40, 72, 3), np.uint8)
+    data = pil(rgb(noise), "JPEG", quality=92, progressive=True)
+    starts = [at for at in range(len(data)) if data[at : at + 2] == b"\xff\xda"]
+    assert len(starts) > 4
+    path = tmp_path / "a.jpg"
+    for start in starts[1:]:
+        # Before a scan's table, if it has one of its own.
+        table = data.rfind(b"\xff\xc4", 0, start)
+        end = table if start - table < 300 and not any(table < other < start for other in starts) else start
+        path.write_bytes(data[:end])
+        with pytest.raises(DamagedImage, match="cut short"):
+            read_image(path)
+    path.write_bytes(data[:-2])
+    assert read_image(path).shape == noise.shape
+
+
 def test_heic_names_its_extra_where_that_is_missing(tmp_path, monkeypatch):
     path = tmp_path / "a.jpg"
     path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99))
