@@ -163,10 +163,10 @@ def _picture(path: Path, limits: Limits) -> Frame | None:
     # Pillow's own limit is an error first; ours is a sentence.
     Image.MAX_IMAGE_PIXELS = None
     try:
-        found = picture_size(path)
-        if found is None or found[0] not in _PICTURES:
+        size = picture_size(path, _PICTURES)
+        if size is None:
             return None
-        _measure("picture", found[1], found[2], limits)
+        _measure("picture", *size, limits)
         return as_uint8(read_image(path))
     except TooLarge:
         raise

@@ -1,5 +1,6 @@
 """Pictures in and out: RGB in memory, whole files on disk, damage noticed before pixels are believed."""
 
+from collections.abc import Collection
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -69,13 +70,16 @@ def decode_image(data: bytes, path: Path = Path("picture")) -> Frame:
     return rgb
 
 
-def picture_size(path: Path) -> tuple[str, int, int] | None:
-    """The format of a picture by its content, and its width and height by its header; None if it is none."""
+def picture_size(path: Path, kinds: Collection[str]) -> tuple[int, int] | None:
+    """Width and height of a picture by its header; None, and nothing is opened, if it is of no such format.
+
+    kinds: formats as `kind_of` names them. Raises DamagedImage.
+    """
     with path.open("rb") as file:
         kind = kind_of(file.read(32), path)
-    if not kind:
+    if kind not in kinds:
         return None
-    return (kind, *(size_by_oiio(path) if kind in DEEP else size_by_pillow(path, kind)))
+    return size_by_oiio(path) if kind in DEEP else size_by_pillow(path, kind)
 
 
 def write_image(path: Path, frame: Frame, quality: int = 95, compression: int = 3) -> None:

@@ -3,6 +3,7 @@
 import filecmp
 import shutil
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 from faceswap.console import command, progress, say
@@ -59,25 +60,22 @@ def _targets(pictures: Sequence[Path], folder: Path) -> list[Path]:
 def refuse_stills(place: Workspace, side: Side, given: Path | None) -> None:
     """Raise UserError where there are pictures and no clip to extract them from, saying where they belong."""
     frames, stem = place.frames(side), place.clip_stem(side)
+    align = f"type: {command(f'stages.align_{side}', '--workspace', place.root)}"
     beside = [given] if given else [*stem.parent.glob(f"{stem.name}.*"), stem.with_name(f"{stem.name}_clips")]
-    found = [path for place in beside for path in (place.iterdir() if place.is_dir() else [place])]
-    files = [path for path in found if path.is_file()]
+    inside = (one.iterdir() if one.is_dir() else (one,) for one in beside)
+    files = [path for path in chain.from_iterable(inside) if path.is_file()]
     stills = [path for path in files if is_still(path)]
     if any(path.suffix.lower() in VIDEO_SUFFIXES for path in files):
         return
     if stills:
         source = given or stills[0].parent
-        words = command("stages.workspace", "--workspace", place.root, f"--{side}", source)
-        if source == place.root:
-            words = (
-                f"put them into {frames}, then {command(f'stages.align_{side}', '--workspace', place.root)}"
-            )
+        bring = command("stages.workspace", "--workspace", place.root, f"--{side}", source)
+        hint = f"put them into {frames}, {align}" if source == place.root else f"type: {bring}"
         what = f"{len(stills)} pictures and no clip" if len(stills) > 1 else f"{stills[0].name} is no clip"
-        raise UserError(f"{what}: stills need no extraction", f"found {stills[0]}", f"type: {words}")
+        raise UserError(f"{what}: stills need no extraction", f"found {stills[0]}", hint)
     if not files and given is None and (there := len(list_images(frames))):
-        hint = f"type: {command(f'stages.align_{side}', '--workspace', place.root)}"
         what = f"no clip {stem}.*, and {frames} holds {there} pictures already"
-        raise UserError(what, "stills need no extraction", hint)
+        raise UserError(what, "stills need no extraction", align)
 
 
 def is_still(path: Path) -> bool:
