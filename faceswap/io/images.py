@@ -8,7 +8,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from faceswap.console import warn
 from faceswap.io.damage import (
@@ -182,13 +181,15 @@ def _undamaged(data: bytes, path: Path) -> bytes:
 
 
 def _profile(data: bytes) -> bytes:
-    """The colour profile of a PNG or JPEG, b"" where it has none; looked for where the formats put it."""
+    """The colour profile of a PNG or JPEG, b"" where it has none; it comes before the pixels."""
     if data.startswith(JPEG_SIGNATURE):
-        found = data.find(b"ICC_PROFILE\0", 0, 1 << 18) >= 0
+        found = data.find(b"ICC_PROFILE\0", 0, jpeg_scan(data)) >= 0
     else:
         found = data.find(b"iCCP", 0, data.find(b"IDAT")) >= 0
     if not found:
         return b""
+    from PIL import Image
+
     with Image.open(BytesIO(data), formats=("PNG", "JPEG")) as picture:
         return picture.info.get("icc_profile") or b""
 

@@ -4,9 +4,9 @@ import struct
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from faceswap.io.damage import JPEG_SIGNATURE, PNG_SIGNATURE, DamagedImage
 from faceswap.io.profiles import to_srgb
@@ -32,11 +32,10 @@ _BRANDS = {b"avif": "AVIF", b"avis": "AVIF"} | dict.fromkeys(
 )
 _FAULTS = (
     OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, RuntimeError, MemoryError,
-    OverflowError, struct.error, Image.DecompressionBombError,
+    OverflowError, struct.error,
 )  # fmt: skip
 # Pillow's own limit is below what telephones take.
 MOST_PIXELS = 1 << 29
-Image.MAX_IMAGE_PIXELS = MOST_PIXELS
 
 
 def kind_of(data: bytes, path: Path) -> str:
@@ -62,15 +61,17 @@ def read_by_pillow(data: bytes, path: Path, kind: str) -> tuple[Frame, int]:
 
     Raises DamagedImage.
     """
-    _require_heif(path, kind)
+    from PIL import ImageOps, UnidentifiedImageError
+
+    pillow = _pillow(path, kind)
     try:
-        with Image.open(BytesIO(data), formats=(kind,)) as picture:
+        with pillow.open(BytesIO(data), formats=(kind,)) as picture:
             count = getattr(picture, "n_frames", 1)
             picture.load()
             upright = ImageOps.exif_transpose(picture)
             frame = np.array(upright.convert("RGB"))
             profile = picture.info.get("icc_profile")
-    except _FAULTS as error:
+    except (*_FAULTS, pillow.DecompressionBombError) as error:
         what = f"it cannot be decoded as {kind}"
         raise DamagedImage(
             path, what if isinstance(error, UnidentifiedImageError) else f"{what}: {error}"
@@ -80,19 +81,25 @@ def read_by_pillow(data: bytes, path: Path, kind: str) -> tuple[Frame, int]:
 
 def size_by_pillow(path: Path, kind: str) -> tuple[int, int]:
     """Width and height of a picture from its header. Raises DamagedImage."""
-    _require_heif(path, kind)
+    pillow = _pillow(path, kind)
     try:
-        with Image.open(path, formats=(kind,)) as header:
-            return header.size
-    except _FAULTS:
+        with pillow.open(path, formats=(kind,)) as header:
+            width, height = header.size
+            return width, height
+    except (*_FAULTS, pillow.DecompressionBombError):
         raise DamagedImage(path, f"its header is no {kind} header") from None
 
 
-def _require_heif(path: Path, kind: str) -> None:
-    if kind != "HEIF":
-        return
-    if find_spec("pillow_heif") is None:
-        raise DamagedImage(path, f"it is HEIC: {HEIF_HINT}")
-    import pillow_heif
+def _pillow(path: Path, kind: str) -> Any:
+    """Pillow's module of pictures, which frames and crops of films do without; it takes a while to load."""
+    from PIL import Image
 
-    pillow_heif.register_heif_opener()
+    if Image.MAX_IMAGE_PIXELS is not None:
+        Image.MAX_IMAGE_PIXELS = MOST_PIXELS
+    if kind == "HEIF":
+        if find_spec("pillow_heif") is None:
+            raise DamagedImage(path, f"it is HEIC: {HEIF_HINT}")
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+    return Image

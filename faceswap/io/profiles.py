@@ -5,7 +5,6 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageCms
 
 from faceswap.types import Frame
 
@@ -18,6 +17,8 @@ def to_srgb(frame: Frame, profile: bytes) -> Frame:
 
     profile: ICC; one that is sRGB itself, of another colour space or broken changes nothing.
     """
+    from PIL import Image, ImageCms
+
     transform = _transform(profile)
     if transform is None:
         return frame
@@ -26,6 +27,8 @@ def to_srgb(frame: Frame, profile: bytes) -> Frame:
 
 @lru_cache(maxsize=16)
 def _transform(profile: bytes) -> Any:
+    from PIL import ImageCms
+
     if profile[16:20] != b"RGB " or b"sRGB" in profile or "sRGB".encode("utf-16-be") in profile:
         return None
     try:
