@@ -1,29 +1,18 @@
 """A part of a clip as a clip of its own, exact to the frame."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-import av
-
-from faceswap.console import progress_bar, say
+from faceswap.console import progress_bar, say, warn
 from faceswap.errors import UserError
 from faceswap.io.ffmpeg import cut_command, ffmpeg_binary
 from faceswap.io.files import atomic_path
 from faceswap.io.pipes import Transcoder
 from faceswap.io.sound import Sound, read_sound
+from faceswap.io.stretch import Part, Stretch, find_stretch
+from faceswap.io.timecode import moved_timecode
 from faceswap.io.video import Clip
-
-# People read times rounded to a thousandth, so a frame this little before a time is meant by it.
-_TOLERANCE_S = 0.0005
-
-
-@dataclass(frozen=True)
-class Part:
-    """What a clip shows from `start_s` until before `end_s`, None for its end, in seconds from its start."""
-
-    start_s: float
-    end_s: float | None
 
 
 def parse_time(text: str) -> float:
@@ -87,49 +76,39 @@ def choose_sound(clip: Clip, number: int | None) -> Sound | None:
 def cut(clip: Clip, part: Part, target: Path, *, quality: int, sound: Sound | None) -> int:
     """Write `part` to `target` as H.264 and return how many frames it has; the first is at time zero.
 
-    quality: x264's constant rate factor.  Distances between frames, and between sound and picture, stay.
+    quality: x264's constant rate factor.  Distances between frames, and between sound and picture, and the
+    last frame's stay are as in the clip; a time code is moved.
     Raises UserError when the part shows no frame, or ffmpeg fails.
     """
-    first_s = _frame_from(clip, part.start_s)
-    last_s = None if part.end_s is None else _frame_from(clip, part.end_s)
-    if first_s is None or first_s == last_s:
-        found = f"it lasts {clip.duration_s:.3f} s"
+    stretch = find_stretch(clip, part)
+    found = f"it lasts {clip.end_s or clip.duration_s:.3f} s"
+    if stretch is None:
         raise UserError(f"{clip.path} shows no frame in this part", found, "name other times")
-    total = round(((clip.duration_s if last_s is None else last_s) - first_s) * clip.fps)
-    end_s = None if last_s is None else last_s - _TOLERANCE_S
     with atomic_path(target) as temporary:
-        # A millionth earlier, lest rounding to ffmpeg's millionths drops the very frame.
-        command = cut_command(
-            clip, temporary, max(0.0, first_s - 1e-6), end_s, quality=quality, sound=sound,
-            binary=ffmpeg_binary(),
-        )  # fmt: skip
-        count = 0
-        with Transcoder(command) as process, progress_bar(f"cut {target.name}", "frames", total) as bar:
-            for count in process.counts():
-                bar.update(count - bar.n)
-            ended_well, words = process.finish()
-        if not ended_well:
-            hint = "the clip is as it was; free some disk space if it is full, and try again"
-            raise UserError(f"ffmpeg could not write {target}", words, hint)
-    say(f"{count} frames from {first_s:.3f} s in {target}")
+        count = _transcode(clip, temporary, stretch, quality, sound)
+        if count != stretch.count and stretch.seek_s:
+            # Some containers cannot tell where a time lies; decoding all from the first frame on can.
+            count = _transcode(clip, temporary, replace(stretch, seek_s=0.0), quality, sound)
+        if count == 0:
+            raise UserError(f"no frame of this part of {clip.path} can be decoded", found, "name other times")
+    if count < stretch.count:
+        warn(f"{target.name}: {count} of {stretch.count} frames could be decoded")
+    say(f"{count} frames from {stretch.first_s:.3f} s in {target}")
     return count
 
 
-def _frame_from(clip: Clip, time_s: float) -> float | None:
-    """When the first frame at or after `time_s` is shown, in seconds from the clip's start; None at its end.
-
-    Packets only are looked at, from the key frame before on, until decoding order has passed it.
-    """
-    wanted_s = clip.origin_s + time_s - _TOLERANCE_S
-    found_s = None
-    with av.open(str(clip.path.resolve()), metadata_errors="replace") as container:
-        container.seek(int(max(clip.origin_s, wanted_s) * 1_000_000))
-        for packet in container.demux(container.streams[clip.stream]):
-            if packet.pts is None or packet.time_base is None:
-                continue
-            shown_s = float(packet.pts * packet.time_base)
-            if shown_s >= wanted_s and (found_s is None or shown_s < found_s):
-                found_s = shown_s
-            if found_s is not None and packet.dts is not None and packet.dts * packet.time_base >= found_s:
-                break
-    return None if found_s is None else max(0.0, found_s - clip.origin_s)
+def _transcode(clip: Clip, target: Path, stretch: Stretch, quality: int, sound: Sound | None) -> int:
+    """Run ffmpeg and return how many frames it wrote."""
+    timecode = clip.timecode and moved_timecode(clip.timecode, stretch.first_s - clip.start_s, clip.fps)
+    command = cut_command(
+        clip, target, stretch, quality=quality, sound=sound, timecode=timecode, binary=ffmpeg_binary()
+    )
+    count = 0
+    with Transcoder(command) as process, progress_bar("cut", "frames", stretch.count) as bar:
+        for count in process.counts():
+            bar.update(count - bar.n)
+        ended_well, words = process.finish()
+    if not ended_well:
+        hint = "the clip is as it was; free some disk space if it is full, and try again"
+        raise UserError(f"ffmpeg could not cut {clip.path}", words, hint)
+    return count

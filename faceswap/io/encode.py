@@ -13,7 +13,7 @@ from faceswap import __version__
 from faceswap.console import progress, say
 from faceswap.errors import UserError
 from faceswap.io.codecs import Film
-from faceswap.io.ffmpeg import encode_command, ffmpeg_binary
+from faceswap.io.ffmpeg import Ending, encode_command, ffmpeg_binary
 from faceswap.io.files import atomic_path
 from faceswap.io.flow import ordered_map
 from faceswap.io.images import DamagedImage, as_uint8, read_image, read_mask
@@ -113,6 +113,8 @@ def _write_film(
             sample_aspect=clip.sample_aspect if clip else (1, 1),
             note=note,
             sound=sound,
+            ending=Ending(timing.frames[-1][1], timing.end_s, len(timing.frames)),
+            timecode=clip.timecode if clip else "",
             binary=ffmpeg_binary(),
         )
         timed = ((time_s, frame) for (_, time_s), frame in zip(timing.frames, frames, strict=True))

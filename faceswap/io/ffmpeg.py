@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import ffmpeg
 from faceswap.errors import UserError
 from faceswap.io.codecs import Film
 from faceswap.io.sound import Sound
+from faceswap.io.stretch import Stretch
 from faceswap.io.video import Clip, Color
 
 # Ticks of the clock between us and ffmpeg; exact for milliseconds and 24, 25, 30, 30000/1001 frames/s.
@@ -22,6 +24,25 @@ _OLDEST = (5, 1)
 # Unlike swscale's defaults, these do not lose half a step of brightness or colour at each conversion.
 _EXACT = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
 _QUIET = ("-hide_banner", "-nostdin", "-loglevel", "error")
+
+
+@dataclass(frozen=True)
+class Ending:
+    """When the last frame of a film is shown and its stay ends, in seconds, and how many frames it has."""
+
+    last_s: float
+    end_s: float
+    count: int
+
+    @property
+    def filter(self) -> str:
+        """The bitstream filter that gives the last frame its stay, for ffmpeg knows only distances.
+
+        So does the last packet, often of another frame, from which MP4 counts the length of the track.
+        """
+        is_last = f"gte(PTS*TB,{self.last_s - 0.001:.6f})+eq(N,{self.count - 1})"
+        stay = f"if({is_last},round({self.end_s - self.last_s:.6f}/TB),DURATION)"
+        return f"setts=pts=PTS:dts=DTS:duration='{stay}'"
 
 
 @lru_cache(maxsize=1)
@@ -81,11 +102,14 @@ def encode_command(
     sample_aspect: tuple[int, int],
     note: str,
     sound: Sound | None,
+    ending: Ending,
+    timecode: str,
     binary: str,
 ) -> list[str]:
     """The process that reads timed RGB or RGBA frames (NUT) from its standard input and writes a film.
 
     sound: the tracks taken along; both clocks start at their clip's own start.
+    timecode: of the first frame, "" for none.
     note:  what the file says about itself (comment and description).
     """
     pictures = _tagged(ffmpeg.input("pipe:", f="nut").video, film, color)
@@ -96,20 +120,33 @@ def encode_command(
     if sound is not None:
         streams.append(ffmpeg.input(str(sound.path.resolve()), itsoffset=f"{-sound.origin_s:.6f}")["a"])
         options |= sound.options(target.suffix, 1)
-    if target.suffix in (".mp4", ".mov"):
-        options |= {"movflags": "+faststart", "video_track_timescale": TICKS_HZ}
     output = ffmpeg.output(
         *streams,
         str(target.resolve()),
         vcodec=film.coder.name,
-        fps_mode="passthrough",
-        enc_time_base=f"1:{TICKS_HZ}",
         map_metadata="-1",
+        **_timed(target, ending, timecode),
         **film.options,
         **options,
     )
     # Without copyts each input would be moved to start at zero, and the first frame's delay be lost.
     return _compile(output.global_args("-copyts", *_device(film)), binary, overwrite=True)
+
+
+def _timed(target: Path, ending: Ending, timecode: str) -> dict[str, object]:
+    """Options of output for frames at their own times, the last one's stay, and a time code."""
+    # Matroska's own clock, because the bitstream filters of ffmpeg 5.1 mix up clocks that differ.
+    ticks = 1000 if target.suffix == ".mkv" else TICKS_HZ
+    options: dict[str, object] = {
+        "fps_mode": "passthrough",
+        "enc_time_base": f"1:{ticks}",
+        "bsf:v": ending.filter,
+    }
+    if timecode:
+        options["timecode"] = timecode
+    if target.suffix != ".mkv":
+        options |= {"movflags": "+faststart", "video_track_timescale": str(TICKS_HZ)}
+    return options
 
 
 def probe_command(film: Film, binary: str) -> list[str]:
@@ -125,20 +162,21 @@ def probe_command(film: Film, binary: str) -> list[str]:
 def cut_command(
     clip: Clip,
     target: Path,
-    start_s: float,
-    end_s: float | None,
+    stretch: Stretch,
     *,
     quality: int,
     sound: Sound | None,
+    timecode: str,
     binary: str,
 ) -> list[str]:
-    """The process that encodes what `clip` shows from start_s until before end_s, its clock then at zero.
+    """The process that encodes the frames of `stretch`, its clock at zero with the first of them.
 
     Layout of pixels, colour tags, picture shape and what the file says about itself stay as they are; RGB
     becomes 4:4:4. It tells its progress on its standard output.
     """
-    ends = {"ss": f"{start_s:.6f}"} | ({} if end_s is None else {"to": f"{end_s:.6f}"})
-    source = ffmpeg.input(str(clip.path.resolve()), **ends)
+    source = ffmpeg.input(
+        str(clip.path.resolve()), **({"ss": f"{stretch.seek_s:.6f}"} if stretch.seek_s else {})
+    )
     pictures = source[str(clip.stream)]
     if not clip.color.matrix:
         deep = "yuv444p10le" if clip.bit_depth > 8 else "yuv444p"
@@ -148,13 +186,20 @@ def cut_command(
     streams = [pictures, *(source[f"a:{track.index}"] for track in (sound.tracks if sound else ()))]
     # Copied packets begin with the part too, not at the key frame before it.
     options = sound.options(target.suffix, 0) | {"copypriorss:a": 0} if sound else {}
-    if target.suffix in (".mp4", ".mov"):
-        options |= {"movflags": "+faststart", "video_track_timescale": TICKS_HZ}
+    # As options of output, on the clip's own clock, these are exact in every container. A millionth earlier,
+    # lest rounding to ffmpeg's millionths drops the very frame.
+    zero_s = 0.0 if stretch.is_joined else clip.origin_s
+    options["ss"] = f"{zero_s + stretch.first_s - 1e-6:.6f}"
+    if stretch.is_ended:
+        options["to"] = f"{zero_s + stretch.end_s - 1e-6:.6f}"
+    ending = Ending(stretch.last_s - stretch.first_s, stretch.end_s - stretch.first_s, stretch.count)
     output = ffmpeg.output(
-        *streams, str(target.resolve()), vcodec="libx264", crf=quality, fps_mode="passthrough",
-        enc_time_base=f"1:{TICKS_HZ}", map_chapters="-1", map_metadata="0", **options,
+        *streams, str(target.resolve()), vcodec="libx264", crf=quality, map_chapters="-1", map_metadata="0",
+        **_timed(target, ending, timecode), **options,
     )  # fmt: skip
-    return _compile(output.global_args("-progress", "pipe:1", "-stats_period", "0.2"), binary, overwrite=True)
+    clock = () if stretch.is_joined else ("-copyts",)
+    output = output.global_args(*clock, "-progress", "pipe:1", "-stats_period", "0.2")
+    return _compile(output, binary, overwrite=True)
 
 
 def denoise_command(factor: float, deep: bool, binary: str) -> list[str]:

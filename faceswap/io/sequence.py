@@ -46,7 +46,8 @@ def write_sequence(
             times = (
                 FrameTime(name=name, time_s=t) for name, (_, t) in zip(names, timing.frames, strict=True)
             )
-            made = Timestamps(complete=True, choice=Choice(), clips=(timing.clip,), frames=tuple(times))
+            clip = timing.clip.model_copy(update={"end_s": timing.end_s})
+            made = Timestamps(complete=True, choice=Choice(), clips=(clip,), frames=tuple(times))
             write_timestamps(part, made)
         replace_folder(part, folder)
     finally:

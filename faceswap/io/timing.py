@@ -18,12 +18,19 @@ from faceswap.workspace import Workspace
 class Timing:
     """When frames are shown: (stem, seconds from the clip's start); and the clip whose sound they get.
 
-    fps: the mean rate, by which the last frame's stay is known.
+    fps: the mean rate. known_end_s: when the last frame's stay ends, 0 where that is not known.
     """
 
     frames: tuple[tuple[str, float], ...]
     fps: float
     clip: Clip | None
+    known_end_s: float = 0.0
+
+    @property
+    def end_s(self) -> float:
+        """When the last frame's stay ends; by the rate where nothing tells it."""
+        last_s = self.frames[-1][1]
+        return self.known_end_s if self.known_end_s > last_s else last_s + 1 / self.fps
 
 
 def find_frames_timing(folder: Path, given: Path | None, fps: float | None) -> Timing:
@@ -38,9 +45,8 @@ def find_frames_timing(folder: Path, given: Path | None, fps: float | None) -> T
     record = read_timestamps(folder) if fps is None else None
     if record is not None and record.complete:
         frames = tuple((Path(frame.name).stem, frame.time_s) for frame in record.frames)
-        return Timing(
-            frames, record.choice.fps or record.clips[0].fps, _where_it_lies(record.clips[0], folder, given)
-        )
+        clip = _where_it_lies(record.clips[0], folder, given)
+        return Timing(frames, record.choice.fps or clip.fps, clip, clip.end_s)
     return _even([path.stem for path in pictures], probe(given) if given else None, fps)
 
 
@@ -65,7 +71,7 @@ def find_timing(place: Workspace, given: Path | None, fps: float | None) -> Timi
         raise UserError("the extraction of dst's frames was not finished", "", hint)
     frames = tuple((Path(frame.name).stem, frame.time_s) for frame in record.frames)
     dst = _where_it_lies(record.clips[0], place.root, given)
-    return Timing(frames, min(dst.fps, record.choice.fps or dst.fps), dst)
+    return Timing(frames, min(dst.fps, record.choice.fps or dst.fps), dst, dst.end_s)
 
 
 def _even_timing(place: Workspace, given: Path | None, fps: float | None) -> Timing:
@@ -105,6 +111,10 @@ def _where_it_lies(recorded: Clip, folder: Path, given: Path | None) -> Clip:
         return recorded.model_copy(update={"audio_codec": None})
     if not same:
         warn(f"{there[0]} has changed since its frames were extracted; its sound may not fit")
+    if same and not recorded.end_s:
+        # Recorded before these were.
+        now = probe(same[0])
+        recorded = recorded.model_copy(update={"end_s": now.end_s, "timecode": now.timecode})
     return recorded.model_copy(update={"path": (same or there)[0]})
 
 

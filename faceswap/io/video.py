@@ -17,6 +17,8 @@ from av.video.stream import VideoStream
 from pydantic import BaseModel, ConfigDict
 
 from faceswap.errors import UserError
+from faceswap.io.packets import pictures_end
+from faceswap.io.timecode import find_timecode
 
 # Code points of ITU-T H.273 -> the names ffmpeg's filters know.
 _MATRIX = {
@@ -74,6 +76,8 @@ class Clip(Record):
 
     frames is what the container says (`counted`), or duration x rate where it says nothing; start_s is the
     time of the first frame and audio_start_s of the first sound (None without), both from the clip's start.
+    end_s: when the last frame's stay ends, from the clip's start; 0 where the file does not tell.
+    timecode: of the first frame, hh:mm:ss:ff or with ; hh:mm:ss;ff; "" without one.
     """
 
     path: Path
@@ -95,6 +99,8 @@ class Clip(Record):
     audio_codec: str | None = None
     audio_start_s: float | None = None
     origin_s: float = 0.0
+    end_s: float = 0.0
+    timecode: str = ""
 
     @property
     def has_audio(self) -> bool:
@@ -204,6 +210,7 @@ def _facts(path: Path, container: InputContainer, stream: VideoStream, first: Vi
     around = (aspect.numerator, aspect.denominator) if aspect and aspect > 0 else (1, 1)
     if rotation in (90, 270):
         width, height, around = height, width, around[::-1]
+    end_s = pictures_end(container, stream, float(stream.guessed_rate or fps))
     sound = container.streams.audio[0] if container.streams.audio else None
     return Clip(
         path=path,
@@ -225,6 +232,8 @@ def _facts(path: Path, container: InputContainer, stream: VideoStream, first: Vi
         audio_codec=sound.codec_context.name if sound else None,
         audio_start_s=float((sound.start_time or 0) * (sound.time_base or 1)) - origin_s if sound else None,
         origin_s=origin_s,
+        end_s=max(0.0, end_s - origin_s) if end_s is not None else 0.0,
+        timecode=find_timecode(part.metadata for part in (stream, container, *container.streams)),
     )
 
 

@@ -84,7 +84,7 @@ def find_source(place: Workspace, given: Path | None) -> Source:
         if record and record.complete:
             warn(f"{clip.path.name} is not the clip that the faces of data_dst were cut from")
         frames = _measured(clip, choice)
-    return Source(clip, choice, Timing(frames, min(clip.fps, choice.fps or clip.fps), clip))
+    return Source(clip, choice, Timing(frames, min(clip.fps, choice.fps or clip.fps), clip, clip.end_s))
 
 
 def _find_clip(place: Workspace, given: Path | None, record: Timestamps | None) -> Path:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from faceswap.io.choose import choose_film
-from faceswap.io.ffmpeg import encode_command, extract_command, ffmpeg_binary, is_usable
+from faceswap.io.ffmpeg import Ending, encode_command, extract_command, ffmpeg_binary, is_usable
 from faceswap.io.sound import Sound, Track
 from faceswap.io.video import Clip, Color
 
@@ -57,7 +57,7 @@ def result(sound, name="h264", suffix="mp4"):
     film = choose_film(name, ffmpeg_binary(), quality=18)
     return encode_command(
         Path(f"/w/result.{suffix}"), film, color=color, sample_aspect=(15, 16), note="Synthetic", sound=sound,
-        binary="ffmpeg",
+        ending=Ending(1, 4, 26), timecode="01:00:00:00", binary="ffmpeg",
     )  # fmt: skip
 
 
@@ -68,14 +68,15 @@ PICTURES = (
 )
 MARK = ["-metadata:g:0", "comment=Synthetic", "-metadata:g:1", "description=Synthetic"]
 MP4 = ["-movflags", "+faststart"]
+STAY = "setts=pts=PTS:dts=DTS:duration='if(gte(PTS*TB,0.999000)+eq(N,25),round(3.000000/TB),DURATION)'"
 H264 = ["-vcodec", "libx264", "-video_track_timescale", "90000", "/w/result.mp4", "-copyts", *QUIET, "-y"]
 TIMES = ["-enc_time_base", "1:90000", "-fps_mode", "passthrough", "-map_metadata", "-1"]
 
 
 def test_a_silent_result_is_h264_with_the_clips_colours_shape_and_the_mark():
     assert result(None) == [
-        "ffmpeg", "-f", "nut", "-i", "pipe:", "-filter_complex", PICTURES, "-map", "[s3]",
-        "-crf", "18", *TIMES, *MARK, *MP4, *H264,
+        "ffmpeg", "-f", "nut", "-i", "pipe:", "-filter_complex", PICTURES, "-map", "[s3]", "-bsf:v", STAY,
+        "-crf", "18", *TIMES, *MARK, *MP4, "-timecode", "01:00:00:00", *H264,
     ]  # fmt: skip
 
 

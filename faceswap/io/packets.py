@@ -1,0 +1,131 @@
+"""When the frames of a stream are shown, read from its packets, without decoding them."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import av
+import av.error
+from av.container import InputContainer
+from av.format import Flags
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from faceswap.io.wholeness import is_cut_short
+
+# Containers whose index or frame times say where a time lies. In the others seeking is a guess: in MPEG-TS
+# and MPEG-PS it ends at the next key frame after the wanted time.
+_INDEXED = ("mov", "matroska", "mxf", "avi", "nut")
+# Further and further back, until a key frame is found that is shown early enough.
+_STEPS_BACK_S = (0.0, 1.0, 5.0, 30.0)
+# What ffmpeg takes for the seam of two recordings where a format may have some (its -dts_delta_threshold,
+# and a tenth of a second back).
+_SEAM_S = (-0.1, 10.0)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A frame as its packet tells of it, in seconds on the container's clock.
+
+    decoded_s: the packet's place in decoding order; None where nothing tells it. stay_s: 0 where unknown.
+    joined: a seam of two recordings lies before it, whose clocks are made one.
+    """
+
+    time_s: float
+    decoded_s: float | None
+    stay_s: float
+    is_key: bool
+    joined: bool = False
+
+
+def shown_from(container: InputContainer, stream: VideoStream, wanted_s: float) -> Iterator[Shown]:
+    """Frames in decoding order, from a key frame shown at or before `wanted_s` on; else from the first on."""
+    if container.format.name.split(",")[0] in _INDEXED:
+        for back_s in _STEPS_BACK_S:
+            try:
+                container.seek(int((wanted_s - back_s) * 1_000_000))
+            except av.error.FFmpegError:
+                break
+            frames = _shown(container, stream)
+            first = next(frames, None)
+            if first is not None and first.is_key and first.time_s <= wanted_s:
+                yield first
+                yield from frames
+                return
+    yield from _from_the_first(container, stream)
+
+
+def pictures_end(container: InputContainer, stream: VideoStream, fps: float) -> float | None:
+    """When the last frame's stay ends, in seconds on the container's clock; None where nothing tells it.
+
+    fps: tells the stay where the file does not. Sound that lasts longer counts for nothing.
+    """
+    kind = container.format.name.split(",")[0]
+    start_s = _stream_s(stream, stream.start_time) or 0.0
+    length_s = _stream_s(stream, stream.duration)
+    if kind in ("matroska", "flv", "asf") and len(container.streams) == 1:
+        # The length in an FLV file counts from its clock's zero.
+        promised_s: float | None = (container.duration or 0) / 1e6
+    elif kind in ("mov", "matroska", "avi", "gif"):
+        promised_s = start_s + length_s if length_s else _tagged_end_s(stream, start_s)
+    else:
+        return None
+    frames = list(shown_from(container, stream, start_s if promised_s is None else promised_s))
+    if not frames:
+        return None
+    last = max(frames, key=lambda frame: frame.time_s)
+    # MP4 tells distances in decoding order, so that the stay can be written beside another frame.
+    last_s, end_s = last.time_s, last.time_s + (max(last.stay_s, frames[-1].stay_s) or 1 / fps)
+    if promised_s is None or promised_s <= last_s or kind == "gif":
+        return end_s
+    if kind == "mov":
+        # An edit list may end within the last frame's stay.
+        return min(end_s, promised_s)
+    return end_s if is_cut_short(Path(container.name)) else max(end_s, promised_s)
+
+
+def _from_the_first(container: InputContainer, stream: VideoStream) -> Iterator[Shown]:
+    """All frames; a file that was read already is opened anew, since seeking back may miss some."""
+    with av.open(container.name, metadata_errors="replace") as fresh:
+        again = fresh.streams[stream.index]
+        assert isinstance(again, VideoStream)
+        yield from _shown(fresh, again)
+
+
+def _shown(container: InputContainer, stream: VideoStream) -> Iterator[Shown]:
+    has_seams = bool(container.format.flags & cast(int, Flags.ts_discont.value))
+    shift_s, next_s = 0.0, None
+    for packet in container.demux(stream):
+        if not packet.size or packet.is_discard or (packet.pts is None and packet.dts is None):
+            continue
+        time_s = _time_s(packet, packet.dts if packet.pts is None else packet.pts) or 0.0
+        decoded_s = _time_s(packet, packet.dts)
+        stay_s = _time_s(packet, packet.duration) or 0.0
+        joined = False
+        if has_seams and decoded_s is not None:
+            ahead_s = decoded_s + shift_s - (decoded_s + shift_s if next_s is None else next_s)
+            joined = not _SEAM_S[0] <= ahead_s <= _SEAM_S[1]
+            shift_s -= ahead_s * joined
+            next_s = decoded_s + shift_s + (stay_s or 1 / float(stream.guessed_rate or 25))
+            decoded_s += shift_s
+        yield Shown(time_s + shift_s, decoded_s, stay_s, packet.is_keyframe, joined)
+
+
+def _time_s(packet: "Packet[VideoStream]", ticks: int | None) -> float | None:
+    return None if ticks is None or packet.time_base is None else float(ticks * packet.time_base)
+
+
+def _stream_s(stream: VideoStream, ticks: int | None) -> float | None:
+    return None if ticks is None or stream.time_base is None else float(ticks * stream.time_base)
+
+
+def _tagged_end_s(stream: VideoStream, start_s: float) -> float | None:
+    """The end of a track by what Matroska's muxers write beside it, such as "00:00:04.000000000"."""
+    found = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
+    if not found:
+        return None
+    tagged_s = 3600 * float(found[1]) + 60 * float(found[2]) + float(found[3])
+    # mkvmerge, which signs its statistics, writes the length there, libavformat the end.
+    return tagged_s + start_s * ("_STATISTICS_WRITING_APP" in stream.metadata)
