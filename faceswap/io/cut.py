@@ -6,12 +6,14 @@ from pathlib import Path
 
 from faceswap.console import progress_bar, say, warn
 from faceswap.errors import UserError
+from faceswap.io.extract import open_frames
 from faceswap.io.ffmpeg import cut_command, ffmpeg_binary
 from faceswap.io.files import atomic_path
 from faceswap.io.pipes import Transcoder
 from faceswap.io.sound import Sound, read_sound
 from faceswap.io.stretch import Part, Stretch, find_stretch
 from faceswap.io.timecode import moved_timecode
+from faceswap.io.timestamps import Choice
 from faceswap.io.video import Clip
 
 
@@ -101,8 +103,9 @@ def _transcode(clip: Clip, target: Path, stretch: Stretch, quality: int, sound: 
     """Run ffmpeg and return how many frames it wrote."""
     timecode = clip.timecode and moved_timecode(clip.timecode, stretch.first_s - clip.start_s, clip.fps)
     command = cut_command(
-        clip, target, stretch, quality=quality, sound=sound, timecode=timecode, binary=ffmpeg_binary()
-    )
+        clip, target, stretch, quality=quality, sound=sound, timecode=timecode,
+        late_s=_late(clip) if stretch.is_untimed else 0.0, binary=ffmpeg_binary(),
+    )  # fmt: skip
     count = 0
     with Transcoder(command) as process, progress_bar("cut", "frames", stretch.count) as bar:
         for count in process.counts():
@@ -112,3 +115,10 @@ def _transcode(clip: Clip, target: Path, stretch: Stretch, quality: int, sound: 
         hint = "the clip is as it was; free some disk space if it is full, and try again"
         raise UserError(f"ffmpeg could not cut {clip.path}", words, hint)
     return count
+
+
+def _late(clip: Clip) -> float:
+    """How much later than it is shown ffmpeg's clock has the first frame."""
+    with open_frames(clip, Choice()) as decoder:
+        first_s = next((seconds for seconds, _ in decoder.frames()), clip.start_s)
+    return first_s - clip.start_s

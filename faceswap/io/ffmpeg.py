@@ -38,11 +38,12 @@ class Ending:
     def filter(self) -> str:
         """The bitstream filter that gives the last frame its stay, for ffmpeg knows only distances.
 
-        So does the last packet, often of another frame, from which MP4 counts the length of the track.
+        The last packet is often of another frame, and MP4 counts in decoding order: it fills up the track.
         """
-        is_last = f"gte(PTS*TB,{self.last_s - 0.001:.6f})+eq(N,{self.count - 1})"
-        stay = f"if({is_last},round({self.end_s - self.last_s:.6f}/TB),DURATION)"
-        return f"setts=pts=PTS:dts=DTS:duration='{stay}'"
+        is_last, stay_s = f"gte(PTS*TB,{self.last_s - 0.001:.6f})", self.end_s - self.last_s
+        stay = f"if({is_last},round({stay_s:.6f}/TB),DURATION)"
+        rest = f"round({self.end_s:.6f}/TB)-STARTPTS-(DTS-STARTDTS)"
+        return f"setts=pts=PTS:dts=DTS:duration='if(eq(N,{self.count - 1}),max({stay},{rest}),{stay})'"
 
 
 @lru_cache(maxsize=1)
@@ -167,10 +168,12 @@ def cut_command(
     quality: int,
     sound: Sound | None,
     timecode: str,
+    late_s: float,
     binary: str,
 ) -> list[str]:
     """The process that encodes the frames of `stretch`, its clock at zero with the first of them.
 
+    late_s: how much later than they are shown ffmpeg's clock has the frames.
     Layout of pixels, colour tags, picture shape and what the file says about itself stay as they are; RGB
     becomes 4:4:4. It tells its progress on its standard output.
     """
@@ -178,6 +181,8 @@ def cut_command(
         str(clip.path.resolve()), **({"ss": f"{stretch.seek_s:.6f}"} if stretch.seek_s else {})
     )
     pictures = source[str(clip.stream)]
+    if late_s:
+        pictures = pictures.filter("setpts", f"PTS-({late_s:.6f})/TB")
     if not clip.color.matrix:
         deep = "yuv444p10le" if clip.bit_depth > 8 else "yuv444p"
         pictures = _converted(pictures, deep, "tv", clip.color.model_copy(update={"matrix": Color().matrix}))

@@ -40,6 +40,19 @@ class Shown:
     joined: bool = False
 
 
+def is_untimed(container: InputContainer) -> bool:
+    """Whether frames have no times of their own: AVI shows them in turn, whatever order they are coded in.
+
+    What ffmpeg tells of them is late by the frames that a decoder holds back.
+    """
+    return container.format.name == "avi"
+
+
+def first_shown(container: InputContainer, stream: VideoStream) -> float:
+    """When the first frame of a file without times is shown, in seconds on the container's clock."""
+    return next((frame.time_s for frame in _from_the_first(container, stream)), 0.0)
+
+
 def shown_from(container: InputContainer, stream: VideoStream, wanted_s: float) -> Iterator[Shown]:
     """Frames in decoding order, from a key frame shown at or before `wanted_s` on; else from the first on."""
     if container.format.name.split(",")[0] in _INDEXED:
@@ -76,14 +89,11 @@ def pictures_end(container: InputContainer, stream: VideoStream, fps: float) -> 
     if not frames:
         return None
     last = max(frames, key=lambda frame: frame.time_s)
-    # MP4 tells distances in decoding order, so that the stay can be written beside another frame.
-    last_s, end_s = last.time_s, last.time_s + (max(last.stay_s, frames[-1].stay_s) or 1 / fps)
-    if promised_s is None or promised_s <= last_s or kind == "gif":
+    end_s = last.time_s + (last.stay_s or 1 / fps)
+    if promised_s is None or promised_s <= last.time_s or kind == "gif" or is_cut_short(Path(container.name)):
         return end_s
-    if kind == "mov":
-        # An edit list may end within the last frame's stay.
-        return min(end_s, promised_s)
-    return end_s if is_cut_short(Path(container.name)) else max(end_s, promised_s)
+    # MP4 tells distances in decoding order, where the last is often of another frame; edit lists change them.
+    return promised_s if kind == "mov" else max(end_s, promised_s)
 
 
 def _from_the_first(container: InputContainer, stream: VideoStream) -> Iterator[Shown]:
@@ -96,12 +106,14 @@ def _from_the_first(container: InputContainer, stream: VideoStream) -> Iterator[
 
 def _shown(container: InputContainer, stream: VideoStream) -> Iterator[Shown]:
     has_seams = bool(container.format.flags & cast(int, Flags.ts_discont.value))
+    untimed = is_untimed(container)
     shift_s, next_s = 0.0, None
     for packet in container.demux(stream):
         if not packet.size or packet.is_discard or (packet.pts is None and packet.dts is None):
             continue
-        time_s = _time_s(packet, packet.dts if packet.pts is None else packet.pts) or 0.0
         decoded_s = _time_s(packet, packet.dts)
+        told_s = decoded_s if untimed else _time_s(packet, packet.pts)
+        time_s = (decoded_s if told_s is None else told_s) or 0.0
         stay_s = _time_s(packet, packet.duration) or 0.0
         joined = False
         if has_seams and decoded_s is not None:

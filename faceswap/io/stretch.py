@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import av
 
-from faceswap.io.packets import Shown, shown_from
+from faceswap.io.packets import Shown, is_untimed, shown_from
 from faceswap.io.video import Clip
 
 # People read times rounded to a thousandth, so a frame this little before a time is meant by it.
@@ -28,7 +28,7 @@ class Stretch:
 
     end_s: when the last one's stay ends, at the latest with the part. is_ended: the part has an end.
     seek_s: where to seek to, so that the first is decoded for sure; 0 is the clip's start.
-    is_joined: the clip is made of recordings whose clocks are made one.
+    is_joined: the clip is made of recordings whose clocks are made one. is_untimed: see `is_untimed`.
     """
 
     first_s: float
@@ -38,6 +38,7 @@ class Stretch:
     is_ended: bool
     seek_s: float
     is_joined: bool
+    is_untimed: bool
 
 
 def find_stretch(clip: Clip, part: Part) -> Stretch | None:
@@ -45,10 +46,11 @@ def find_stretch(clip: Clip, part: Part) -> Stretch | None:
     wanted_s = clip.origin_s + max(part.start_s, clip.start_s) - _TOLERANCE_S
     most_s = float("inf") if part.end_s is None else clip.origin_s + part.end_s - _TOLERANCE_S
     first_s, last_s, next_s = float("inf"), -float("inf"), float("inf")
-    key_s, count, joined = 0.0, 0, False
+    key_s, count, joined, untimed = 0.0, 0, False, False
     with av.open(str(clip.path.resolve()), metadata_errors="replace") as container:
         stream = container.streams[clip.stream]
         assert isinstance(stream, av.VideoStream)
+        untimed = is_untimed(container)
         for frame in _until(shown_from(container, stream, wanted_s), most_s):
             joined |= frame.joined
             if frame.is_key and frame.time_s <= wanted_s + 2 * _TOLERANCE_S:
@@ -63,8 +65,8 @@ def find_stretch(clip: Clip, part: Part) -> Stretch | None:
     stays_s = clip.end_s if clip.end_s > last_s else last_s + 1 / clip.fps
     end_s = min(next_s if next_s < float("inf") else stays_s, part.end_s or float("inf"))
     is_ended = part.end_s is not None
-    seek_s = 0.0 if joined else max(0.0, key_s - _RUN_UP_S)
-    return Stretch(first_s, last_s, end_s, count, is_ended, seek_s, joined)
+    seek_s = 0.0 if joined or untimed else max(0.0, key_s - _RUN_UP_S)
+    return Stretch(first_s, last_s, end_s, count, is_ended, seek_s, joined, untimed)
 
 
 def _until(frames: Iterator[Shown], end_s: float) -> Iterator[Shown]:

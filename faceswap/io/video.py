@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from pydantic import BaseModel, ConfigDict
 
 from faceswap.errors import UserError
-from faceswap.io.packets import pictures_end
+from faceswap.io.packets import first_shown, is_untimed, pictures_end
 from faceswap.io.timecode import find_timecode
 
 # Code points of ITU-T H.273 -> the names ffmpeg's filters know.
@@ -210,6 +210,7 @@ def _facts(path: Path, container: InputContainer, stream: VideoStream, first: Vi
     around = (aspect.numerator, aspect.denominator) if aspect and aspect > 0 else (1, 1)
     if rotation in (90, 270):
         width, height, around = height, width, around[::-1]
+    first_s = first_shown(container, stream) if is_untimed(container) else first.time or 0.0
     end_s = pictures_end(container, stream, float(stream.guessed_rate or fps))
     sound = container.streams.audio[0] if container.streams.audio else None
     return Clip(
@@ -221,7 +222,7 @@ def _facts(path: Path, container: InputContainer, stream: VideoStream, first: Vi
         frames=frames,
         counted=stream.frames > 0,
         duration_s=duration_s or frames / fps,
-        start_s=max(0.0, (first.time or 0.0) - origin_s),
+        start_s=max(0.0, first_s - origin_s),
         stream=stream.index,
         rotation_deg=rotation,
         mirrored=mirrored,

@@ -68,7 +68,9 @@ PICTURES = (
 )
 MARK = ["-metadata:g:0", "comment=Synthetic", "-metadata:g:1", "description=Synthetic"]
 MP4 = ["-movflags", "+faststart"]
-STAY = "setts=pts=PTS:dts=DTS:duration='if(gte(PTS*TB,0.999000)+eq(N,25),round(3.000000/TB),DURATION)'"
+STAY = "if(gte(PTS*TB,0.999000),round(3.000000/TB),DURATION)"
+REST = "round(4.000000/TB)-STARTPTS-(DTS-STARTDTS)"
+STAY = f"setts=pts=PTS:dts=DTS:duration='if(eq(N,25),max({STAY},{REST}),{STAY})'"
 H264 = ["-vcodec", "libx264", "-video_track_timescale", "90000", "/w/result.mp4", "-copyts", *QUIET, "-y"]
 TIMES = ["-enc_time_base", "1:90000", "-fps_mode", "passthrough", "-map_metadata", "-1"]
 
