@@ -102,9 +102,10 @@ def cut(clip: Clip, part: Part, target: Path, *, quality: int, sound: Sound | No
 def _transcode(clip: Clip, target: Path, stretch: Stretch, quality: int, sound: Sound | None) -> int:
     """Run ffmpeg and return how many frames it wrote."""
     timecode = clip.timecode and moved_timecode(clip.timecode, stretch.first_s - clip.start_s, clip.fps)
+    own_clock = stretch.is_untimed or (stretch.is_joined and not sound)
     command = cut_command(
         clip, target, stretch, quality=quality, sound=sound, timecode=timecode,
-        late_s=_late(clip) if stretch.is_untimed else 0.0, binary=ffmpeg_binary(),
+        late_s=_late(clip) if own_clock else 0.0, binary=ffmpeg_binary(),
     )  # fmt: skip
     count = 0
     with Transcoder(command) as process, progress_bar("cut", "frames", stretch.count) as bar:

@@ -10,14 +10,19 @@ import numpy as np
 from faceswap.console import progress_bar, say, warn
 from faceswap.errors import UserError
 from faceswap.io.clips import MARGIN, expected_frames, frame_names
+from faceswap.io.complaints import complaints
 from faceswap.io.ffmpeg import extract_command, ffmpeg_binary
 from faceswap.io.files import free_folder, gib, list_images, require_free_space
 from faceswap.io.flow import fetched_ahead, ordered_map
 from faceswap.io.images import encode_image, write_image
 from faceswap.io.pipes import Decoder
 from faceswap.io.timestamps import NAME, Choice, FrameTime, Timestamps, read_timestamps, write_timestamps
-from faceswap.io.video import Clip, probe, sample_frames
+from faceswap.io.video import Clip, last_frame_s, probe, sample_frames
+from faceswap.io.wholeness import is_cut_short
 from faceswap.types import Frame
+
+# Frames after which nothing is said any more of what was before the first key frame.
+_STARTED = 32
 
 
 def extract(paths: Sequence[Path], folder: Path, choice: Choice, *, again: bool = False) -> Timestamps:
@@ -150,18 +155,21 @@ class _Taker:
 
     def frames(self) -> Iterator[FrameTime]:
         last: FrameTime | None = None
-        count = 0
+        count = start = 0
         with open_frames(self.clip, self.choice) as decoder:
             numbered = enumerate(timed_frames(decoder, self.clip), 1)
             for last in ordered_map(self._write, numbered, os.cpu_count() or 1):
                 count += 1
+                if count == _STARTED:
+                    start = decoder.said_so_far()
                 yield last
             ended_well, words = decoder.finish()
+            damage = complaints(decoder.said(), start or decoder.said_so_far())
         if last is None:
             raise UserError(
                 f"no frame of {self.clip.path} could be decoded", words, "copy or convert it anew"
             )
-        self._judge(count, last.time_s, ended_well, words)
+        self._judge(count, last.time_s, ended_well, damage)
 
     def _write(self, item: tuple[int, tuple[float, Frame]]) -> FrameTime:
         number, (time_s, frame) = item
@@ -170,15 +178,14 @@ class _Taker:
             write_image(path, frame, self.choice.quality)
         return FrameTime(name=path.name, time_s=time_s, clip=self.index)
 
-    def _judge(self, count: int, last_s: float, ended_well: bool, words: str) -> None:
-        """Say when less came than the clip promises, or ffmpeg complained: it is cut short or damaged."""
+    def _judge(self, count: int, last_s: float, ended_well: bool, damage: Sequence[str]) -> None:
+        """Say when the file lacks its end, frames at the end are missing, or ffmpeg tells of damage."""
         clip = self.clip
-        gap_s = clip.start_s + clip.duration_s - last_s
-        # Fewer frames that last to the end are an edit list's work, not damage.
-        short = clip.counted and self.choice.fps == 0 and count < clip.frames and gap_s > 1.5 / clip.fps
-        if short or words or not ended_well:
+        promised_s = last_frame_s(clip) if self.choice.fps == 0 else None
+        short = is_cut_short(clip.path) or (promised_s or 0.0) - last_s > 1.5 / clip.fps
+        if short or damage or not ended_well:
             warn(
                 f"{clip.path.name} is cut short or damaged: {count} frames to {last_s:.2f} s were kept,"
                 f" of about {expected_frames(clip, self.choice.fps)} in {clip.duration_s:.2f} s"
-                + (f"; ffmpeg says: {words.splitlines()[-1]}" if words else "")
+                + (f"; ffmpeg says: {damage[-1]}" if damage else "")
             )

@@ -181,8 +181,10 @@ def cut_command(
         str(clip.path.resolve()), **({"ss": f"{stretch.seek_s:.6f}"} if stretch.seek_s else {})
     )
     pictures = source[str(clip.stream)]
+    # Ends are rounded to the clock of the pictures, which in AVI ticks once a frame.
+    pictures = pictures.filter("settb", f"1/{TICKS_HZ}")
     if late_s:
-        pictures = pictures.filter("setpts", f"PTS-({late_s:.6f})/TB")
+        pictures = pictures.filter("setpts", f"PTS-round({late_s:.6f}/TB)")
     if not clip.color.matrix:
         deep = "yuv444p10le" if clip.bit_depth > 8 else "yuv444p"
         pictures = _converted(pictures, deep, "tv", clip.color.model_copy(update={"matrix": Color().matrix}))

@@ -23,6 +23,9 @@ _STEPS_BACK_S = (0.0, 1.0, 5.0, 30.0)
 # What ffmpeg takes for the seam of two recordings where a format may have some (its -dts_delta_threshold,
 # and a tenth of a second back).
 _SEAM_S = (-0.1, 10.0)
+# So much is read in a fraction of a second; and no frame is smaller.
+_COUNTED_BYTES = 256 << 20
+_FRAME_BYTES = 100
 
 
 @dataclass(frozen=True)
@@ -53,9 +56,23 @@ def first_shown(container: InputContainer, stream: VideoStream) -> float:
     return next((frame.time_s for frame in _from_the_first(container, stream)), 0.0)
 
 
+def measured(container: InputContainer, stream: VideoStream, forecast: float) -> tuple[int, float] | None:
+    """Frames and seconds of an MPEG stream, whose header tells neither, counted; None where that takes long.
+
+    forecast: the frames that the length of the file seems to promise; nonsense where recordings were joined.
+    """
+    takes_long = container.size > max(_COUNTED_BYTES, forecast * _FRAME_BYTES)
+    if stream.frames or not _has_seams(container) or takes_long:
+        return None
+    times_s = [frame.time_s for frame in _from_the_first(container, stream)]
+    if not times_s:
+        return None
+    return len(times_s), max(times_s) - min(times_s) + 1 / float(stream.guessed_rate or 25)
+
+
 def shown_from(container: InputContainer, stream: VideoStream, wanted_s: float) -> Iterator[Shown]:
     """Frames in decoding order, from a key frame shown at or before `wanted_s` on; else from the first on."""
-    if container.format.name.split(",")[0] in _INDEXED:
+    if _is_indexed(container):
         for back_s in _STEPS_BACK_S:
             try:
                 container.seek(int((wanted_s - back_s) * 1_000_000))
@@ -68,6 +85,14 @@ def shown_from(container: InputContainer, stream: VideoStream, wanted_s: float) 
                 yield from frames
                 return
     yield from _from_the_first(container, stream)
+
+
+def last_shown(container: InputContainer, stream: VideoStream) -> float | None:
+    """When the last frame is shown, in seconds on the container's clock; None without an index that tells."""
+    if not _is_indexed(container):
+        return None
+    end_s = (_stream_s(stream, stream.start_time) or 0.0) + (_stream_s(stream, stream.duration) or 0.0)
+    return max((frame.time_s for frame in shown_from(container, stream, end_s)), default=None)
 
 
 def pictures_end(container: InputContainer, stream: VideoStream, fps: float) -> float | None:
@@ -105,7 +130,7 @@ def _from_the_first(container: InputContainer, stream: VideoStream) -> Iterator[
 
 
 def _shown(container: InputContainer, stream: VideoStream) -> Iterator[Shown]:
-    has_seams = bool(container.format.flags & cast(int, Flags.ts_discont.value))
+    has_seams = _has_seams(container)
     untimed = is_untimed(container)
     shift_s, next_s = 0.0, None
     for packet in container.demux(stream):
@@ -123,6 +148,14 @@ def _shown(container: InputContainer, stream: VideoStream) -> Iterator[Shown]:
             next_s = decoded_s + shift_s + (stay_s or 1 / float(stream.guessed_rate or 25))
             decoded_s += shift_s
         yield Shown(time_s + shift_s, decoded_s, stay_s, packet.is_keyframe, joined)
+
+
+def _is_indexed(container: InputContainer) -> bool:
+    return container.format.name.split(",")[0] in _INDEXED
+
+
+def _has_seams(container: InputContainer) -> bool:
+    return bool(container.format.flags & cast(int, Flags.ts_discont.value))
 
 
 def _time_s(packet: "Packet[VideoStream]", ticks: int | None) -> float | None:

@@ -3,6 +3,7 @@
 NUT carries size, depth and time stamps with every frame, so that nothing has to be told beside it.
 """
 
+import os
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -58,8 +59,16 @@ class Process:
     def finish(self) -> tuple[bool, str]:
         """Wait for the end; whether ffmpeg calls it a success, and the last 300 characters it had to say."""
         code = self._process.wait()
+        return code == 0, self.said().strip()[-300:]
+
+    def said(self) -> str:
+        """All it had to say; once it has ended, because it writes where we would read."""
         self._log.seek(0)
-        return code == 0, self._log.read().decode("utf-8", "replace").strip()[-300:]
+        return self._log.read().decode("utf-8", "replace")
+
+    def said_so_far(self) -> int:
+        """The length of what it has said while it still runs."""
+        return os.fstat(self._log.fileno()).st_size
 
 
 class Decoder(Process):

@@ -3,7 +3,8 @@
 import hashlib
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from av.video.stream import VideoStream
 from pydantic import BaseModel, ConfigDict
 
 from faceswap.errors import UserError
-from faceswap.io.packets import first_shown, is_untimed, pictures_end
+from faceswap.io.packets import first_shown, is_untimed, last_shown, measured, pictures_end
 from faceswap.io.timecode import find_timecode
 
 # Code points of ITU-T H.273 -> the names ffmpeg's filters know.
@@ -124,17 +125,29 @@ def probe(path: Path) -> Clip:
 
 def sample_frames(clip: Clip, deep: bool, count: int = 3) -> Iterator[Any]:
     """Yield up to `count` RGB frames spread over the clip (not rotated), uint16 where `deep`."""
+    layout = "rgb48le" if deep else "rgb24"
+    found = False
     with _open(clip.path) as container:
         stream = _picture_stream(container, clip.path)
         for index in range(count):
             seconds = clip.origin_s + clip.duration_s * (index + 0.5) / count
-            try:
+            with suppress(av.error.FFmpegError):
                 container.seek(int(seconds * 1_000_000))
-            except av.error.FFmpegError:
-                return
-            frame = next(_decoded(container, stream), None)
-            if frame is not None:
-                yield frame.to_ndarray(format="rgb48le" if deep else "rgb24")
+                for frame in islice(_decoded(container, stream), 1):
+                    found = True
+                    yield frame.to_ndarray(format=layout)
+    if not found:
+        # Short MPEG streams: seeking ended behind the last key frame.
+        with _open(clip.path) as container:
+            for frame in islice(_decoded(container, _picture_stream(container, clip.path)), 1):
+                yield frame.to_ndarray(format=layout)
+
+
+def last_frame_s(clip: Clip) -> float | None:
+    """When the clip's index has the last frame, in seconds from its start; None without one."""
+    with _open(clip.path) as container:
+        last_s = last_shown(container, _picture_stream(container, clip.path))
+        return None if last_s is None else last_s - clip.origin_s
 
 
 def fingerprint(path: Path) -> str:
@@ -204,6 +217,7 @@ def _facts(path: Path, container: InputContainer, stream: VideoStream, first: Vi
     fps = float(stream.average_rate or stream.guessed_rate or 25)
     duration_s = _duration(container, stream)
     frames = stream.frames or max(1, round(duration_s * fps))
+    frames, duration_s = measured(container, stream, frames) or (frames, duration_s)
     rotation, mirrored = _placing(first)
     width, height = first.width, first.height
     aspect = stream.sample_aspect_ratio

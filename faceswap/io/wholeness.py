@@ -10,11 +10,13 @@ _MOST_PARTS = 100_000
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 _ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_FILE = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
-_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+# Bytes of a packet, and before its sync byte: MPEG-TS as it is broadcast, and with the times of camcorders.
+_PACKETS = ((188, 0), (192, 4))
+_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"uuid", b"styp", b"sidx", b"moof", b"mfra")
 
 
 def is_cut_short(path: Path) -> bool:
-    """Whether an MP4, MOV, Matroska, WebM, AVI, FLV or WMV file lacks its end; others do not tell."""
+    """Whether an MP4, MOV, Matroska, WebM, AVI, FLV, WMV or MPEG-TS lacks its end; others do not tell."""
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(16)
@@ -30,7 +32,7 @@ def is_cut_short(path: Path) -> bool:
         elif head[4:8] in _BOXES:
             ends = _boxes(file, size)
         else:
-            return False
+            return _ends_within_a_packet(file, size)
         return max(ends, default=0) > size
 
 
@@ -45,7 +47,7 @@ def _boxes(file: BinaryIO, size: int) -> Iterator[int]:
         (length,) = struct.unpack_from(">I", head)
         if length == 1 and len(head) == 16:
             (length,) = struct.unpack_from(">Q", head, 8)
-        if length < 8 or not head[4:8].isascii():
+        if length < 8 or head[4:8] not in _BOXES:
             # 0 is "to the end of the file"; anything else is no box but padding.
             return
         start += length
@@ -116,3 +118,13 @@ def _ends_with_a_tag(file: BinaryIO, size: int) -> bool:
     file.seek(size - 4 - length)
     head = file.read(4)
     return head[0] & 0x1F in (8, 9, 18) and int.from_bytes(head[1:], "big") == length - 11
+
+
+def _ends_within_a_packet(file: BinaryIO, size: int) -> bool:
+    """Whether an MPEG transport stream (ISO/IEC 13818-1 §2.4.3) ends in the middle of a packet."""
+    file.seek(0)
+    head = file.read(4 * 192)
+    for length, sync in _PACKETS:
+        if all(head[sync + number * length : sync + number * length + 1] == b"\x47" for number in range(4)):
+            return size % length != 0
+    return False
