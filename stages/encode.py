@@ -10,6 +10,7 @@ synthetic and by which tool.
 
 ffv1, png and tiff lose nothing, h264-rgb nothing of 8 bits; exr holds linear light in half floats.
 h264, hevc and av1 keep colour at half size (4:2:0) at any quality, prores422 at half width.
+--skip-missing leaves out frames that were deleted on purpose: each one stays until the next that is there.
 --alpha is as each format means it: straight in png, tiff, prores4444 and ffv1 (colours are not multiplied
 by it), premultiplied in exr (they are, in linear light). Colour tags, time stamps and all sound tracks with
 their names are those of the destination's clip; folders of pictures carry timestamps.json and no sound.
@@ -23,9 +24,11 @@ from faceswap.console import command, say, warn
 from faceswap.errors import UserError
 from faceswap.io.encode import FRAMES_NOTE, MASK_NOTE, NOTE, Pictures, encode, is_deep
 from faceswap.io.files import list_images
-from faceswap.io.timing import find_frames_timing, find_pictures, find_timing
+from faceswap.io.timing import Timing, find_frames_timing, find_pictures, find_timing, without_missing
 from faceswap.merge.film import FilmSettings, kept_in
 from faceswap.types import Side
+
+_SKIP = "; where they were deleted on purpose, add --skip-missing"
 
 
 class Settings(FilmSettings):
@@ -34,6 +37,9 @@ class Settings(FilmSettings):
     )
     frames: Path | None = option(None, "a folder of pictures to encode instead of the merged frames")
     fps: float | None = option(None, "rate of frames that have no timestamps.json", ge=0.01, le=1000)
+    skip_missing: bool = option(
+        False, "leave out frames whose pictures were deleted; the others and the sound keep their times"
+    )
     again: bool = option(False, "replace a video that --frames made earlier")
 
     def writes(self) -> Iterable[Path]:
@@ -49,12 +55,14 @@ def main(cfg: Settings) -> None:
         encode_folder(cfg, cfg.frames.resolve())
         return
     place = cfg.place
-    timing = find_timing(place, cfg.input, cfg.fps)
+    whole = find_timing(place, cfg.input, cfg.fps)
     merge = command("stages.merge", "--workspace", cfg.workspace)
-    if {stem for stem, _ in timing.frames} - {path.stem for path in list_images(place.frames(Side.DST))}:
+    if {stem for stem, _ in whole.frames} - {path.stem for path in list_images(place.frames(Side.DST))}:
         merge = f"{command('stages.extract_dst', '--workspace', cfg.workspace)}, then {merge}"
-    frames = find_pictures(place.merged, timing, merge)
-    masks = find_pictures(place.merged_mask, timing, merge) if list_images(place.merged_mask) else []
+    timing = _kept(cfg, whole, place.merged, f"type: {merge}")
+    frames = find_pictures(place.merged, timing, f"type: {merge}{_SKIP}", whole)
+    has_masks = bool(list_images(place.merged_mask))
+    masks = find_pictures(place.merged_mask, timing, f"type: {merge}", whole) if has_masks else []
     if cfg.alpha and not masks:
         raise UserError(f"no masks in {place.merged_mask} to make alpha of", "", f"type: {merge}")
     film = cfg.film(is_deep(frames[0]))
@@ -75,14 +83,21 @@ def encode_folder(cfg: Settings, folder: Path) -> None:
     """Any pictures to a video beside their folder."""
     if cfg.alpha:
         raise UserError("--alpha takes the merged masks, and --frames has none", "", "leave one of them away")
-    timing = find_frames_timing(folder, cfg.input, cfg.fps)
-    frames = find_pictures(folder, timing, "nothing: the frames of timestamps.json are gone")
+    whole = find_frames_timing(folder, cfg.input, cfg.fps)
+    timing = _kept(cfg, whole, folder, "put them back")
+    frames = find_pictures(folder, timing, f"put them back{_SKIP}", whole)
     film = cfg.film(is_deep(frames[0]))
     target = kept_in(folder.with_name(f"{folder.name}.mp4"), film)
     if target.exists() and not cfg.again:
         raise UserError(f"{target} is there already", "", "add --again to replace it, or move it away")
     encode(target, Pictures(frames), timing, film, sound=cfg.sound, note=FRAMES_NOTE)
     say(f"{len(frames)} frames in {target}")
+
+
+def _kept(cfg: Settings, whole: Timing, folder: Path, hint: str) -> Timing:
+    """The frames that are to be shown: all, or those whose pictures in `folder` were not deleted."""
+    there = list_images(folder)
+    return without_missing(whole, folder, hint) if cfg.skip_missing or not there else whole
 
 
 if __name__ == "__main__":

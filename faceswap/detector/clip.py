@@ -131,7 +131,7 @@ def open_clip(place: Workspace, path: Path) -> FinishedClip:
     clip = probe(path)
     timing = _timing(place, path)
     again = command("stages.extract_dst", "--workspace", place.root)
-    pictures = find_pictures(place.frames(Side.DST), timing, again)
+    pictures = find_pictures(place.frames(Side.DST), timing, f"type: {again}")
     frames = {stem: picture for (stem, _), picture in zip(timing.frames, pictures, strict=True)}
     _, faces = untouched(place)
     require_faces(place, faces, frames)
@@ -153,9 +153,10 @@ def frames_of(clip: Clip) -> Iterator[tuple[float, Frame]]:
         for seconds, frame in fetched_ahead(decoder.frames()):
             start = seconds if start is None else start
             yield seconds - start + clip.origin_s + clip.start_s, frame
-        ended_well, words = decoder.finish()
-    if not ended_well or words:
-        said = words.splitlines()[-1] if words else "nothing"
+        ended_well, _ = decoder.finish()
+        damage = decoder.damage()
+    if not ended_well or damage:
+        said = damage[-1] if damage else "nothing"
         warn(f"{clip.path.name} is cut short or damaged; ffmpeg says: {said}")
 
 

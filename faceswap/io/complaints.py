@@ -18,11 +18,14 @@ _AT_THE_START = re.compile(
 )
 
 
-def complaints(said: str, start: int) -> list[str]:
-    """The lines of ffmpeg's log that tell of damaged pictures; `start` characters of it are of the start."""
-    at_the_start = said[:start].splitlines(keepends=True)
-    rest = said[start:].splitlines()
-    lines = [line.strip() for line in at_the_start if not _AT_THE_START.search(line)] + rest
+def complaints(said: bytes, start: int | None) -> list[str]:
+    """The lines of ffmpeg's log that tell of damaged pictures.
+
+    start: so many bytes of it are about the clip's first frames; None for all of a short clip.
+    """
+    start = len(said) if start is None else start
+    first, rest = (part.decode("utf-8", "replace").splitlines() for part in (said[:start], said[start:]))
+    lines = [line.strip() for line in first if not _AT_THE_START.search(line)] + rest
     return [line for line in lines if line.strip() and not _HARMLESS.search(line) and not _of_sound(line)]
 
 

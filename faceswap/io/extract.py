@@ -10,7 +10,6 @@ import numpy as np
 from faceswap.console import progress_bar, say, warn
 from faceswap.errors import UserError
 from faceswap.io.clips import MARGIN, expected_frames, frame_names
-from faceswap.io.complaints import complaints
 from faceswap.io.ffmpeg import extract_command, ffmpeg_binary
 from faceswap.io.files import free_folder, gib, list_images, require_free_space
 from faceswap.io.flow import fetched_ahead, ordered_map
@@ -20,9 +19,6 @@ from faceswap.io.timestamps import NAME, Choice, FrameTime, Timestamps, read_tim
 from faceswap.io.video import Clip, last_frame_s, probe, sample_frames
 from faceswap.io.wholeness import is_cut_short
 from faceswap.types import Frame
-
-# Frames after which nothing is said any more of what was before the first key frame.
-_STARTED = 32
 
 
 def extract(paths: Sequence[Path], folder: Path, choice: Choice, *, again: bool = False) -> Timestamps:
@@ -155,16 +151,14 @@ class _Taker:
 
     def frames(self) -> Iterator[FrameTime]:
         last: FrameTime | None = None
-        count = start = 0
+        count = 0
         with open_frames(self.clip, self.choice) as decoder:
             numbered = enumerate(timed_frames(decoder, self.clip), 1)
             for last in ordered_map(self._write, numbered, os.cpu_count() or 1):
                 count += 1
-                if count == _STARTED:
-                    start = decoder.said_so_far()
                 yield last
             ended_well, words = decoder.finish()
-            damage = complaints(decoder.said(), start or decoder.said_so_far())
+            damage = decoder.damage()
         if last is None:
             raise UserError(
                 f"no frame of {self.clip.path} could be decoded", words, "copy or convert it anew"

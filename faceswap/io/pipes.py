@@ -19,11 +19,14 @@ import av.error
 import numpy as np
 
 from faceswap.errors import UserError
+from faceswap.io.complaints import complaints
 from faceswap.io.ffmpeg import TICKS_HZ
 from faceswap.types import Frame
 
 # One call from libav into Python for each MiB instead of for each 32 KiB.
 _BUFFER_BYTES = 1 << 20
+# Frames after which nothing is said any more of what was before the first key frame.
+_STARTED = 32
 # (bytes a value, channels) -> ffmpeg's name.
 _LAYOUTS = {(1, 3): "rgb24", (1, 4): "rgba", (2, 3): "rgb48le", (2, 4): "rgba64le"}
 
@@ -59,16 +62,12 @@ class Process:
     def finish(self) -> tuple[bool, str]:
         """Wait for the end; whether ffmpeg calls it a success, and the last 300 characters it had to say."""
         code = self._process.wait()
-        return code == 0, self.said().strip()[-300:]
+        return code == 0, self._said().decode("utf-8", "replace").strip()[-300:]
 
-    def said(self) -> str:
+    def _said(self) -> bytes:
         """All it had to say; once it has ended, because it writes where we would read."""
         self._log.seek(0)
-        return self._log.read().decode("utf-8", "replace")
-
-    def said_so_far(self) -> int:
-        """The length of what it has said while it still runs."""
-        return os.fstat(self._log.fileno()).st_size
+        return self._log.read()
 
 
 class Decoder(Process):
@@ -76,11 +75,19 @@ class Decoder(Process):
 
     def __init__(self, command: list[str]) -> None:
         super().__init__(command, read=True)
+        self._said_at_first: int | None = None
 
     def frames(self) -> Iterator[tuple[float, Frame]]:
         """Yield (seconds on ffmpeg's clock, (H, W, 3) RGB uint8 or uint16) until the stream ends."""
         assert self._process.stdout is not None
-        yield from _demux(self._process.stdout)
+        for number, item in enumerate(_demux(self._process.stdout)):
+            if number == _STARTED:
+                self._said_at_first = os.fstat(self._log.fileno()).st_size
+            yield item
+
+    def damage(self) -> list[str]:
+        """The lines in which it told of damaged pictures; once it has ended."""
+        return complaints(self._said(), self._said_at_first)
 
 
 class Encoder(Process):

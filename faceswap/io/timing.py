@@ -1,10 +1,10 @@
 """When frames are shown, and which picture file is which frame."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from faceswap.console import command, warn
+from faceswap.console import command, say, warn
 from faceswap.errors import UserError
 from faceswap.io.files import list_images, refuse_twins
 from faceswap.io.leftout import say_left_out
@@ -118,10 +118,26 @@ def _where_it_lies(recorded: Clip, folder: Path, given: Path | None) -> Clip:
     return recorded.model_copy(update={"path": (same or there)[0]})
 
 
-def find_pictures(folder: Path, timing: Timing, command: str) -> list[Path]:
+def without_missing(timing: Timing, folder: Path, hint: str) -> Timing:
+    """Only the frames that have a picture in `folder`, at their times: each stays until the next one.
+
+    Raises UserError with `hint` when none has.
+    """
+    there = {path.stem for path in list_images(folder)}
+    frames = tuple(frame for frame in timing.frames if frame[0] in there)
+    if not frames:
+        raise UserError(f"no frame of the clip is in {folder}", _found_in(folder), hint)
+    missing = [stem for stem, _ in timing.frames if stem not in there]
+    if missing:
+        say(f"{len(missing)} frames are not in {folder} and skipped, the first is {missing[0]}")
+    return replace(timing, frames=frames, known_end_s=timing.end_s)
+
+
+def find_pictures(folder: Path, timing: Timing, hint: str, whole: Timing | None = None) -> list[Path]:
     """The file in `folder` of each frame of `timing`, in order.
 
-    Raises UserError naming the first missing one and how many are missing; `command` makes them.
+    whole: with the frames that are left out on purpose, too.
+    Raises UserError with `hint`, naming the first missing one and how many are missing.
     """
     pictures = list_images(folder)
     refuse_twins(pictures)
@@ -129,8 +145,8 @@ def find_pictures(folder: Path, timing: Timing, command: str) -> list[Path]:
     missing = [stem for stem, _ in timing.frames if stem not in there]
     if missing:
         what = f"{len(missing)} of {len(timing.frames)} frames are missing in {folder}"
-        raise UserError(what, f"the first is {missing[0]}", f"type: {command}")
-    extra = len(there) - len(timing.frames)
-    if extra > 0:
+        raise UserError(what, f"the first is {missing[0]}", hint)
+    extra = len(there.keys() - {stem for stem, _ in (whole or timing).frames})
+    if extra:
         warn(f"{extra} pictures in {folder} belong to no frame of dst and are left out")
     return [there[stem] for stem, _ in timing.frames]
