@@ -116,3 +116,38 @@ def click_s(path: Path) -> float:
             if len(loud):
                 return frame.time - start + loud[0] / frame.sample_rate
     raise AssertionError(f"no click in {path}")
+
+
+def numbered(
+    path: Path,
+    count: int = 50,
+    *,
+    rate: str = "25",
+    sound: str | None = None,
+    sound_s: float | None = None,
+    **options: object,
+) -> Path:
+    """A clip by the ffmpeg program whose frame n has the grey 20 + 4n, for what PyAV cannot write.
+
+    sound: a codec; a burst is heard in it at CLICK_S. sound_s: its length.
+    options: of ffmpeg's output, such as vcodec and g.
+    """
+    drawn = f"color=black:size=64x48:rate={rate},trim=end_frame={count},format=gray,geq=lum='20+4*N'"
+    inputs = [ffmpeg.input(drawn, f="lavfi")]
+    if sound:
+        seconds = sound_s or count / Fraction(rate)
+        wave = f"between(t,{CLICK_S},{CLICK_S + 0.01})*sin(t*19200)"
+        burst = f"aevalsrc='{wave}':s={RATE_HZ}:d={float(seconds)}"
+        inputs.append(ffmpeg.input(burst, f="lavfi"))
+        options["acodec"] = sound
+    given = {"pix_fmt": "yuv420p"} | options
+    ffmpeg.output(*inputs, str(path), **given).run(cmd=ffmpeg_binary(), quiet=True, overwrite_output=True)
+    return path
+
+
+def counted(path: Path) -> list[int]:
+    """Which frames of a `numbered` clip a film shows, in order."""
+    with av.open(str(path)) as container:
+        greys = [frame.to_ndarray(format="gray").mean() for frame in container.decode(video=0)]
+    # The limited range of YUV has been widened to grey and back.
+    return [round((grey - 20) / 4) for grey in greys]
