@@ -151,3 +151,27 @@ def counted(path: Path) -> list[int]:
         greys = [frame.to_ndarray(format="gray").mean() for frame in container.decode(video=0)]
     # The limited range of YUV has been widened to grey and back.
     return [round((grey - 20) / 4) for grey in greys]
+
+
+def staying(path: Path, stay_ms: int = 2500, *, sound: str | None = None) -> Path:
+    """A clip of 26 frames at 25 frames/s, whose last one, at 1 s, stays for `stay_ms`."""
+    codec = {".gif": "gif", ".webm": "libvpx", ".avi": "mpeg4"}.get(path.suffix, "libx264")
+    pix_fmt = "rgb8" if codec == "gif" else "yuv420p"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, pix_fmt
+        stream.time_base = stream.codec_context.time_base = Fraction(1, CLOCK_HZ)
+        track = container.add_stream(sound, rate=RATE_HZ) if sound else None
+        packets = []
+        for number in range(26):
+            frame = av.VideoFrame.from_ndarray(grey(number, 64, 48), format="rgb24")
+            frame.pts, frame.time_base = 40 * number, Fraction(1, CLOCK_HZ)
+            packets += stream.encode(frame)
+        for packet in (*packets, *stream.encode()):
+            if packet.pts == 1000:
+                packet.duration = stay_ms
+            container.mux(packet)
+        if track is not None:
+            _write_sound(container, track, seconds=0.9)
+    return path
