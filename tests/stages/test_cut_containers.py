@@ -23,7 +23,7 @@ CLIPS = {
     "divx.avi": ({"vcodec": "mpeg4", "q:v": 2, "g": 25, "bf": 2}, "mp3"),
     "h264.avi": (H264 | {"g": 25, "bf": 2}, "pcm_s16le"),
     "stream.flv": (H264 | {"g": 250}, "aac"),
-    "hevc.mkv": (HEVC, "flac"),
+    "hevc.mkv": (HEVC, "pcm_s16le"),
     "vp8.webm": (
         {"vcodec": "libvpx", "b:v": "2M", "crf": 4, "cpu-used": 8, "deadline": "realtime"},
         "libopus",
