@@ -101,7 +101,9 @@ def cut(clip: Clip, part: Part, target: Path, *, quality: int, sound: Sound | No
 
 def _transcode(clip: Clip, target: Path, stretch: Stretch, quality: int, sound: Sound | None) -> int:
     """Run ffmpeg and return how many frames it wrote."""
-    timecode = clip.timecode and moved_timecode(clip.timecode, stretch.first_s - clip.start_s, clip.fps)
+    timecode = clip.timecode and moved_timecode(
+        clip.timecode, stretch.first_s - clip.start_s, clip.timecode_fps
+    )
     own_clock = stretch.is_untimed or (stretch.is_joined and not sound)
     command = cut_command(
         clip, target, stretch, quality=quality, sound=sound, timecode=timecode,

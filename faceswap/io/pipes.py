@@ -100,7 +100,7 @@ class Encoder(Process):
         """Give it at least one (seconds, frame), all of one size and depth; returns when it has them.
 
         A frame is (H, W, 3) RGB or (H, W, 4) with alpha, uint8 or uint16.
-        fps is no clock: it only says how long the last frame is shown.
+        fps is no clock: it only says how a time code counts.
         """
         assert self._process.stdin is not None
         with ThreadPoolExecutor(1) as pool:

@@ -3,14 +3,22 @@
 import re
 from collections.abc import Iterable, Mapping
 
-_FORM = re.compile(r"(\d\d):([0-5]\d):([0-5]\d)([:;.])(\d{2,3})")
+_FORM = re.compile(r"(\d\d):([0-5]\d):([0-5]\d)([:;.])(\d{1,3})")
 _DAY_H = 24
+_NTSC = 1001 / 1000
+_RATES_HZ = (24 / _NTSC, 24, 25, 30 / _NTSC, 30, 48, 50, 60 / _NTSC, 60, 100, 120 / _NTSC, 120)
 
 
 def find_timecode(tags: Iterable[Mapping[str, str]]) -> str:
     """The first time code among the tags of a clip and its streams, "" without one."""
     texts = (value for each in tags for name, value in each.items() if name.lower() == "timecode")
     return next((text for text in texts if _FORM.fullmatch(text)), "")
+
+
+def counted_rate(average_hz: float, guessed_hz: float) -> float:
+    """The frames a second that a time code counts: the clip's mean rate, unless some frames stay longer."""
+    usual = any(abs(average_hz / rate_hz - 1) < 0.0005 for rate_hz in _RATES_HZ)
+    return average_hz if usual else guessed_hz
 
 
 def moved_timecode(timecode: str, seconds: float, fps: float) -> str:

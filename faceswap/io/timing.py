@@ -114,7 +114,8 @@ def _where_it_lies(recorded: Clip, folder: Path, given: Path | None) -> Clip:
     if same and not recorded.end_s:
         # Recorded before these were.
         now = probe(same[0])
-        recorded = recorded.model_copy(update={"end_s": now.end_s, "timecode": now.timecode})
+        newer = {name: getattr(now, name) for name in ("end_s", "timecode", "timecode_fps")}
+        recorded = recorded.model_copy(update=newer)
     return recorded.model_copy(update={"path": (same or there)[0]})
 
 

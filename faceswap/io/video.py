@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 
 from faceswap.errors import UserError
 from faceswap.io.packets import first_shown, is_untimed, last_shown, measured, pictures_end
-from faceswap.io.timecode import find_timecode
+from faceswap.io.timecode import counted_rate, find_timecode
 
 # Code points of ITU-T H.273 -> the names ffmpeg's filters know.
 _MATRIX = {
@@ -78,7 +78,7 @@ class Clip(Record):
     frames is what the container says (`counted`), or duration x rate where it says nothing; start_s is the
     time of the first frame and audio_start_s of the first sound (None without), both from the clip's start.
     end_s: when the last frame's stay ends, from the clip's start; 0 where the file does not tell.
-    timecode: of the first frame, hh:mm:ss:ff or with ; hh:mm:ss;ff; "" without one.
+    timecode: of the first frame, hh:mm:ss:ff or hh:mm:ss;ff, "" without one; timecode_fps: how it counts.
     """
 
     path: Path
@@ -102,6 +102,7 @@ class Clip(Record):
     origin_s: float = 0.0
     end_s: float = 0.0
     timecode: str = ""
+    timecode_fps: float = 0.0
 
     @property
     def has_audio(self) -> bool:
@@ -249,6 +250,7 @@ def _facts(path: Path, container: InputContainer, stream: VideoStream, first: Vi
         origin_s=origin_s,
         end_s=max(0.0, end_s - origin_s) if end_s is not None else 0.0,
         timecode=find_timecode(part.metadata for part in (stream, container, *container.streams)),
+        timecode_fps=counted_rate(fps, float(stream.guessed_rate or fps)),
     )
 
 

@@ -9,6 +9,8 @@ from faceswap.errors import UserError
 from faceswap.io.extract import extract
 from faceswap.io.timestamps import Choice
 from faceswap.io.video import probe
+from stages.cut import Settings as CutSettings
+from stages.cut import main as cut
 from stages.encode import Settings, main
 
 STAYS_S = 3.5
@@ -89,6 +91,20 @@ def test_the_time_code_goes_along(toy_clip, tmp_path, name, rate, code, codec):
     encode(tmp_path, "--codec", codec)
     for path in (tmp_path / "w").glob("result*.*"):
         assert probe(path).timecode == code
+
+
+def test_a_time_code_counts_as_the_clip_does_where_a_frame_stays_longer(toy_clip, tmp_path):
+    (tmp_path / "w").mkdir()
+    clip = toy_clip.numbered(
+        tmp_path / "w/data_dst.mov", 10, vcodec="libx264", timecode="01:00:00:24",
+        vf="setpts=PTS+gte(N\\,5)/TB", fps_mode="passthrough",
+    )  # fmt: skip
+    assert probe(clip).fps < 20
+    merge_unchanged(clip)
+    encode(tmp_path)
+    assert probe(tmp_path / "w/result.mp4").timecode == "01:00:00:24"
+    cut(CutSettings.parse(["--input", str(clip), "--start", "0.2"]))
+    assert probe(tmp_path / "w/data_dst_cut.mov").timecode == "01:00:02:04"  # frame 5 is shown at 1.2 s
 
 
 @pytest.mark.parametrize("codec", ["h264", "prores422", "png"])
