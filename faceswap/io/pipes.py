@@ -12,7 +12,7 @@ from contextlib import suppress
 from fractions import Fraction
 from itertools import chain
 from types import TracebackType
-from typing import IO, Self, cast
+from typing import IO, Any, Self, cast
 
 import av
 import av.error
@@ -37,7 +37,7 @@ class Process:
     def __init__(self, command: list[str], *, feed: bool = False, read: bool = False) -> None:
         # A file, not a pipe: nobody has to empty it while frames flow.
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
-        self._process = subprocess.Popen(
+        self._process = _started(
             command,
             stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
             stdout=subprocess.PIPE if read else subprocess.DEVNULL,
@@ -68,6 +68,22 @@ class Process:
         """All it had to say; once it has ended, because it writes where we would read."""
         self._log.seek(0)
         return self._log.read()
+
+
+def _started(command: list[str], **options: Any) -> "subprocess.Popen[bytes]":
+    """A process, from a thread, since a Ctrl-C within its start would leave it running unknown."""
+
+    def start() -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(command, **options)
+
+    pool = ThreadPoolExecutor(1)
+    starting = pool.submit(start)
+    try:
+        pool.shutdown()
+        return starting.result()
+    except BaseException:
+        starting.result().kill()
+        raise
 
 
 class Decoder(Process):

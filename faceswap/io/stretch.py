@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import av
 
+from faceswap.console import progress
 from faceswap.io.packets import Shown, is_untimed, shown_from
 from faceswap.io.video import Clip
 
@@ -51,7 +52,8 @@ def find_stretch(clip: Clip, part: Part) -> Stretch | None:
         stream = container.streams[clip.stream]
         assert isinstance(stream, av.VideoStream)
         untimed = is_untimed(container)
-        for frame in _until(shown_from(container, stream, wanted_s), most_s):
+        frames = _until(shown_from(container, stream, wanted_s), most_s)
+        for frame in progress(frames, "look for the part", "frames", after_s=2):
             joined |= frame.joined
             if frame.is_key and frame.time_s <= wanted_s + 2 * _TOLERANCE_S:
                 key_s = frame.time_s - clip.origin_s

@@ -36,6 +36,12 @@ def make_clip_job(
 ) -> Path:
     """A clip, its frames (2 has no face), their faces and an untrained model."""
     clip = toy_clip.make(root / "data_dst.mp4", [40 * n for n in range(frames)], size=size, sound="aac")
+    return make_job(clip, size)
+
+
+def make_job(clip: Path, size: tuple[int, int]) -> Path:
+    """The frames of a clip (2 has no face), their faces and an untrained model, beside it."""
+    root = clip.parent
     for frame in extract([clip], root / "data_dst", Choice()).frames:
         if frame.name != "00002.png":
             blank = np.zeros((*size[::-1], 3), np.uint8)
@@ -83,6 +89,24 @@ def test_a_stream_is_h264_with_the_clips_sound_and_replays_by_its_settings(job: 
     before = shown(job / "result.mp4")
     typed(merge, job, "--config", job / "merge_stream.json")
     assert shown(job / "result.mp4") == before
+
+
+@pytest.mark.parametrize("told", ["stay", "time code"])
+def test_a_stream_keeps_the_last_frames_stay_and_the_time_code(
+    toy_clip: SimpleNamespace, tmp_path: Path, told: str
+) -> None:
+    (tmp_path / "w").mkdir()
+    clip = tmp_path / "w/data_dst.mov"
+    if told == "stay":
+        toy_clip.staying(clip)
+    else:
+        toy_clip.numbered(clip, 6, vcodec="libx264", timecode="01:00:00:24")
+    root = make_job(clip, (64, 48))
+    typed(merge, root, "--stream", "--device", "cpu")
+    for name in ("result.mp4", "result_mask.mp4"):
+        film = probe(root / name)
+        assert film.end_s == pytest.approx(3.5 if told == "stay" else 0.24, abs=0.001)
+        assert film.timecode == ("" if told == "stay" else "01:00:00:24")
 
 
 @pytest.mark.parametrize(
