@@ -4,8 +4,10 @@ NUT carries size, depth and time stamps with every frame, so that nothing has to
 """
 
 import os
+import signal
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -71,19 +73,21 @@ class Process:
 
 
 def _started(command: list[str], **options: Any) -> "subprocess.Popen[bytes]":
-    """A process, from a thread, since a Ctrl-C within its start would leave it running unknown."""
-
-    def start() -> "subprocess.Popen[bytes]":
+    """A process; a Ctrl-C that arrives while it starts is heard afterwards, or it would run on unknown."""
+    heed = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(heed):
         return subprocess.Popen(command, **options)
-
-    pool = ThreadPoolExecutor(1)
-    starting = pool.submit(start)
+    heard: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
     try:
-        pool.shutdown()
-        return starting.result()
-    except BaseException:
-        starting.result().kill()
-        raise
+        process = subprocess.Popen(command, **options)
+    finally:
+        signal.signal(signal.SIGINT, heed)
+    if heard:
+        process.kill()
+        process.wait()
+        heed(heard[0], None)
+    return process
 
 
 class Decoder(Process):
