@@ -119,7 +119,7 @@ def _write_film(
         )
         timed = ((time_s, frame) for (_, time_s), frame in zip(timing.frames, frames, strict=True))
         with Encoder(command) as encoder:
-            encoder.feed(timed, clip.timecode_fps if clip and clip.timecode else timing.fps)
+            encoder.feed(timed, (clip.timecode_fps if clip and clip.timecode else 0.0) or timing.fps)
             ended_well, words = encoder.finish()
         if not ended_well:
             hint = "the frames are as they were; free some disk space if it is full, and try again"
