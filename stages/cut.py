@@ -13,8 +13,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from faceswap.config import StageSettings, option, run_stage
+from faceswap.console import say
 from faceswap.errors import UserError
 from faceswap.io.cut import choose_sound, cut, parse_part, read_list
+from faceswap.io.tracks import fitting
 from faceswap.io.video import probe
 
 
@@ -37,6 +39,8 @@ def main(cfg: Settings) -> None:
         raise UserError("no clip was named", "", "add --input FILE")
     parts = read_list(cfg.list) if cfg.list else [parse_part(cfg.start, cfg.end)]
     clip = probe(cfg.input)
+    if clip.several:
+        say(clip.several)
     suffix = cfg.input.suffix.lower()
     suffix = suffix if suffix in (".mp4", ".mov", ".mkv") else ".mp4"
     numbers = [f"_{number:03d}" for number in range(1, len(parts) + 1)] if cfg.list else [""]
@@ -44,7 +48,7 @@ def main(cfg: Settings) -> None:
     there = [target for target in targets if target.exists()]
     if there and not cfg.again:
         raise UserError(f"{there[0]} is there already", "", "add --again to replace it, or rename it")
-    sound = choose_sound(clip, cfg.audio_track) if cfg.sound else None
+    sound = fitting(choose_sound(clip, cfg.audio_track), targets[0]) if cfg.sound else None
     for part, target in zip(parts, targets, strict=True):
         cut(clip, part, target, quality=cfg.quality, sound=sound)
 

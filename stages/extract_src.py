@@ -16,6 +16,7 @@ from faceswap.console import command, say
 from faceswap.io.clips import find_clips
 from faceswap.io.extract import extract
 from faceswap.io.photographs import refuse_stills
+from faceswap.io.ranges import warn_of_ranges
 from faceswap.io.timestamps import Choice
 from faceswap.types import Side
 
@@ -25,6 +26,7 @@ class Settings(StageSettings):
     fps: float = option(20.0, "at most so many frames a second are kept; 0 keeps every frame", ge=0, le=1000)
     format: Literal["png", "jpg"] = option("png", "png loses nothing, jpg is about a tenth of its size")
     quality: int = option(95, "of jpg frames", ge=1, le=100)
+    tone_map: bool = option(False, "make HDR (PQ, HLG) SDR of BT.709; else its values are kept")
     again: bool = option(False, "move frames that are there to data_src_trash and start anew")
 
     def writes(self) -> Iterable[Path]:
@@ -34,12 +36,13 @@ class Settings(StageSettings):
 def main(cfg: Settings) -> None:
     folder = cfg.place.frames(Side.SRC)
     refuse_stills(cfg.place, Side.SRC, cfg.input)
-    choice = Choice(fps=cfg.fps, format=cfg.format, quality=cfg.quality)
+    choice = Choice(fps=cfg.fps, format=cfg.format, quality=cfg.quality, tone_map=cfg.tone_map)
     made = extract(find_clips(cfg.place.clip_stem(Side.SRC), cfg.input), folder, choice, again=cfg.again)
     # Replaying the settings should find the frames, not move them away.
     cfg.model_copy(update={"again": False}).save(folder / "extract_src.json")
     clips = f" of {len(made.clips)} clips" if len(made.clips) > 1 else ""
     say(f"{len(made.frames)} frames{clips} in {folder}")
+    warn_of_ranges(cfg.place)
     say(f"next: {command('stages.align_src', '--workspace', cfg.workspace)}")
 
 

@@ -27,6 +27,7 @@ from faceswap.console import command, say, warn
 from faceswap.errors import UserError
 from faceswap.faceset.store import Faceset
 from faceswap.faceset.stored_masks import count_known, counted, masks_of
+from faceswap.io.ranges import warn_of_ranges
 from faceswap.masks.chosen import choose_model
 from faceswap.merge.film import FilmSettings, kept_in
 from faceswap.merge.flicker import Flicker, flicker
@@ -102,6 +103,7 @@ def main(cfg: Settings) -> None:
         raise UserError("there is no window for a stream", found, "leave one of them out")
     if given and not cfg.stream:
         raise UserError(f"{', '.join(given)} is for a stream", "", "add --stream, or leave it out")
+    warn_of_ranges(cfg.place)
     if cfg.stream:
         with starts_over():
             stream_clip(cfg)

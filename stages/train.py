@@ -29,6 +29,7 @@ from faceswap.faceset.stored_masks import counted, masks_of
 from faceswap.io import checkpoint
 from faceswap.io.files import read_json
 from faceswap.io.lock import FolderLock
+from faceswap.io.ranges import warn_of_ranges
 from faceswap.models.arch import Arch
 from faceswap.runtime import DeviceName, Precision, choose_device, choose_dtype, keep_freed_memory
 from faceswap.train import pretraining
@@ -119,6 +120,7 @@ def main(cfg: Settings) -> None:
     cfg = remember(cfg, folder)
     device = choose_device(cfg.device)
     keep_freed_memory(device)
+    warn_of_ranges(cfg.place)
     with joined(device) as (share, device):
         if not cfg.plan:
             open_and_train(cfg, folder, device, share)

@@ -14,6 +14,7 @@ from pathlib import Path
 from faceswap.config import StageSettings, option, run_stage
 from faceswap.console import say
 from faceswap.errors import UserError
+from faceswap.io.clips import clips_beside
 from faceswap.io.files import atomic_path, list_images
 from faceswap.io.photographs import bring_photographs, is_still
 from faceswap.types import Side
@@ -39,7 +40,7 @@ def main(cfg: Settings) -> None:
         elif clip is not None:
             bring(clip, place.clip_stem(side))
     for side in Side:
-        clips = [p.name for p in sorted(cfg.workspace.glob(f"data_{side}.*"))]
+        clips = [path.name for path in clips_beside(place.clip_stem(side))[0]]
         frames, faces = len(list_images(place.frames(side))), len(list_images(place.aligned(side)))
         missing = "no clip" if frames else f"no clip yet: copy one to {place.clip_stem(side)}.mp4"
         say(f"{side}: {', '.join(clips) or missing}")
@@ -53,7 +54,7 @@ def bring(clip: Path, stem: Path) -> None:
     if not clip.is_file():
         raise UserError(f"no file {clip}", "", "name a video file or a folder of pictures")
     target = stem.parent / (stem.name + clip.suffix.lower())
-    others = [p for p in stem.parent.glob(f"{stem.name}.*") if p.is_file()]
+    others, _ = clips_beside(stem)
     if target.exists() and target.stat().st_size == clip.stat().st_size:
         return
     if others:

@@ -16,6 +16,7 @@ from faceswap.console import command, progress, warn
 from faceswap.detector.pairs import READERS, Seen, look, require_faces, untouched
 from faceswap.errors import UserError
 from faceswap.io.choose import choose_film
+from faceswap.io.clips import clips_beside
 from faceswap.io.encode import NOTE, Pictures, encode
 from faceswap.io.ffmpeg import extract_command, ffmpeg_binary
 from faceswap.io.files import list_images
@@ -24,7 +25,7 @@ from faceswap.io.images import DamagedImage, read_image
 from faceswap.io.pipes import Decoder
 from faceswap.io.timestamps import read_timestamps
 from faceswap.io.timing import Timing, find_pictures, find_timing
-from faceswap.io.video import Clip, probe
+from faceswap.io.video import Clip, picture_stream, probe
 from faceswap.types import Frame, Json, Points, Side
 from faceswap.workspace import Workspace
 
@@ -179,15 +180,14 @@ def says_of_itself(path: Path) -> tuple[int | None, bool]:
     """The constant rate factor that x264 notes in a clip's first packet, and whether the clip is labelled."""
     with av.open(str(path.resolve()), metadata_errors="replace") as container:
         comment = container.metadata.get("comment", "")
-        packet = bytes(next(container.demux(video=0)))
+        packet = bytes(next(container.demux(picture_stream(container, path))))
     found = re.search(rb"x264 - core.* crf=([\d.]+)", packet, re.DOTALL)
     return round(float(found[1])) if found else None, comment.startswith(NOTE.partition(":")[0])
 
 
 def _timing(place: Workspace, path: Path) -> Timing:
     """When the untouched frames are shown; the finished clip stands in for a lost untouched one."""
-    stem = place.clip_stem(Side.DST)
-    beside = any(file.is_file() for file in stem.parent.glob(f"{stem.name}.*"))
+    beside, _ = clips_beside(place.clip_stem(Side.DST))
     known = read_timestamps(place.frames(Side.DST)) is not None
     return find_timing(place, path if known or not beside else None, None)
 

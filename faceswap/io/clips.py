@@ -3,37 +3,71 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import av.error
+
 from faceswap.console import warn
 from faceswap.errors import UserError
 from faceswap.io.timestamps import Choice
-from faceswap.io.video import Clip
+from faceswap.io.video import Clip, probe
 
 VIDEO_SUFFIXES = (
     ".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mts", ".m2ts", ".ts", ".mpg", ".mpeg", ".wmv", ".flv",
-    ".mxf", ".3gp", ".ogv", ".y4m", ".nut", ".vob", ".gif",
+    ".mxf", ".3gp", ".ogv", ".y4m", ".nut", ".vob", ".gif", ".m2v", ".m2p", ".asf", ".divx", ".dv", ".f4v",
+    ".3g2", ".qt", ".mp4v", ".mod", ".tod", ".insv", ".rm", ".rmvb", ".ogm", ".ivf",
+    ".h264", ".h265", ".hevc",
 )  # fmt: skip
+_UNFINISHED = (".part", ".partial", ".crdownload", ".download", ".tmp", ".opdownload", ".!qb", ".aria2")
 # Frames differ from the few that are measured; a forecast should rather be too high.
 MARGIN = 1.15
 
 
 def find_clips(stem: Path, given: Path | None) -> list[Path]:
-    """The clips of one side: `given` (a file or folder), else every `stem`.*, else the folder `stem`_clips.
+    """The clips of one side: `given` (file or folder), else the videos `stem`.*, else those in `stem`_clips.
 
+    Upper and lower case are one; files beside that are no videos are passed over with a word.
     Raises UserError where there is none, saying where to put one.
     """
     if given is not None:
         # Absolute, because encode looks for its sound there later, perhaps started elsewhere.
         return _videos_in(given.resolve()) if given.is_dir() else [given.resolve()]
-    named = sorted(stem.parent.glob(f"{stem.name}.*"))
-    beside = [path for path in named if path.is_file()]
+    beside, others = clips_beside(stem)
+    if others and beside:
+        warn(f"not a video, passed over: {', '.join(path.name for path in others)}")
     folder = stem.parent / f"{stem.name}_clips"
     if beside or folder.is_dir():
         return beside or _videos_in(folder)
+    folders = [path.name for path in _named(stem) if path.is_dir()]
+    found = [f"{name} is a folder" for name in folders] + [f"{path.name} is no video" for path in others]
     raise UserError(
         f"no clip {stem}.*",
-        f"{named[0]} is a folder" if named else "" if stem.parent.is_dir() else f"no folder {stem.parent}",
+        "; ".join(found) if stem.parent.is_dir() else f"no folder {stem.parent}",
         f"copy one to {stem}.mp4, several to {folder}, or name a file or folder with --input",
     )
+
+
+def clips_beside(stem: Path) -> tuple[list[Path], list[Path]]:
+    """The videos `stem`.*, and the other files of that name; any case of letters.
+
+    A file of another suffix is a video only where none has a known one, it was not left by a download, and
+    ffmpeg shows more than one picture of it.
+    """
+    files = [path for path in _named(stem) if path.is_file()]
+    videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
+    videos = videos or [path for path in files if path.suffix.lower() not in _UNFINISHED and _moves(path)]
+    return videos, [path for path in files if path not in videos]
+
+
+def _named(stem: Path) -> list[Path]:
+    start = f"{stem.name}.".casefold()
+    there = stem.parent.iterdir() if stem.parent.is_dir() else ()
+    return sorted(path for path in there if path.name.casefold().startswith(start))
+
+
+def _moves(path: Path) -> bool:
+    try:
+        return probe(path).frames > 1
+    except (UserError, OSError, av.error.FFmpegError):
+        return False
 
 
 def _videos_in(folder: Path) -> list[Path]:

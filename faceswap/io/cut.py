@@ -66,9 +66,7 @@ def choose_sound(clip: Clip, number: int | None) -> Sound | None:
         return sound
     tracks = sound.tracks if sound else ()
     if sound is None or number >= len(tracks):
-        found = "; ".join(
-            f"{t.index}: {' '.join(filter(None, (t.codec, t.language, t.title)))}" for t in tracks
-        )
+        found = "; ".join(track.name for track in tracks)
         raise UserError(
             f"{clip.path} has no sound track {number}", f"it has {found or 'no sound'}", "name another"
         )

@@ -13,6 +13,7 @@ from faceswap import __version__
 from faceswap.console import progress, say
 from faceswap.errors import UserError
 from faceswap.io.codecs import Film
+from faceswap.io.color_tags import Color
 from faceswap.io.ffmpeg import Ending, encode_command, ffmpeg_binary
 from faceswap.io.files import atomic_path
 from faceswap.io.flow import ordered_map
@@ -21,7 +22,7 @@ from faceswap.io.pipes import Encoder
 from faceswap.io.sequence import write_sequence
 from faceswap.io.sound import Sound, read_sound
 from faceswap.io.timing import Timing
-from faceswap.io.video import Color
+from faceswap.io.tracks import fitting
 from faceswap.types import Frame, Mask
 
 T = TypeVar("T")
@@ -129,6 +130,7 @@ def _write_film(
 def _sound(target: Path, timing: Timing) -> Sound | None:
     """The sound of the clip, after a word about tracks that the file cannot carry as they are."""
     sound = read_sound(timing.clip.path) if timing.clip and timing.clip.has_audio else None
+    sound = fitting(sound, target)
     for number, track in enumerate(sound.tracks if sound else (), 1):
         becomes = track.becomes(target.suffix)
         if becomes != "copy":

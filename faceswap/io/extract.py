@@ -10,6 +10,7 @@ import numpy as np
 from faceswap.console import progress_bar, say, warn
 from faceswap.errors import UserError
 from faceswap.io.clips import MARGIN, expected_frames, frame_names
+from faceswap.io.color_tags import SDR
 from faceswap.io.ffmpeg import extract_command, ffmpeg_binary
 from faceswap.io.files import free_folder, gib, list_images, require_free_space
 from faceswap.io.flow import fetched_ahead, ordered_map
@@ -29,13 +30,15 @@ def extract(paths: Sequence[Path], folder: Path, choice: Choice, *, again: bool 
     folder.
     """
     clips = tuple(probe(path) for path in paths)
-    wanted = Timestamps(choice=choice, clips=clips)
+    wanted = Timestamps(choice=choice, clips=tuple(as_extracted(clip, choice) for clip in clips))
     done = _settle(wanted, folder, again)
     if done is not None:
         return done
     _require_space(wanted, folder)
     for clip in clips:
         say(_one_line(clip, choice))
+        if clip.several:
+            say(clip.several)
     folder.mkdir(parents=True, exist_ok=True)
     # Left by a process that was killed in the middle of a frame.
     for half_written in folder.glob(f".*.tmp.{choice.format}"):
@@ -55,7 +58,14 @@ def extract(paths: Sequence[Path], folder: Path, choice: Choice, *, again: bool 
 
 def open_frames(clip: Clip, choice: Choice) -> Decoder:
     """The process that decodes the frames of `clip` which `choice` keeps; ends with its `with` block."""
-    return Decoder(extract_command(clip, choice.fps, is_deep(clip, choice), ffmpeg_binary()))
+    deep = is_deep(clip, choice)
+    return Decoder(extract_command(clip, choice.fps, deep, ffmpeg_binary(), tone_map=choice.tone_map))
+
+
+def as_extracted(clip: Clip, choice: Choice) -> Clip:
+    """The clip with the colours that its frames have."""
+    mapped = choice.tone_map and clip.color.dynamic_range != "SDR"
+    return clip.model_copy(update={"color": SDR}) if mapped else clip
 
 
 def timed_frames(decoder: Decoder, clip: Clip) -> Iterator[tuple[float, Frame]]:
@@ -133,6 +143,9 @@ def _one_line(clip: Clip, choice: Choice) -> str:
         )
     elif clip.rotation_deg:
         parts.append(f"{'mirrored and ' * clip.mirrored}turned upright by {clip.rotation_deg}°")
+    if clip.color.dynamic_range != "SDR":
+        kind = clip.color.dynamic_range
+        parts.append(f"{kind} made SDR" if choice.tone_map else f"{kind} (--tone-map makes it SDR)")
     if clip.bit_depth > 8:
         kept = "kept in 16-bit PNG" if choice.format == "png" else "cut to 8 by --format jpg"
         parts.append(f"{clip.bit_depth} bits, {kept}")

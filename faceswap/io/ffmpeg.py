@@ -12,17 +12,17 @@ import ffmpeg
 
 from faceswap.errors import UserError
 from faceswap.io.codecs import Film
+from faceswap.io.color_tags import Color
+from faceswap.io.conversion import from_rgb, tagged, to_rgb
 from faceswap.io.sound import Sound
 from faceswap.io.stretch import Stretch
-from faceswap.io.video import Clip, Color
+from faceswap.io.video import Clip
 
 # Ticks of the clock between us and ffmpeg; exact for milliseconds and 24, 25, 30, 30000/1001 frames/s.
 TICKS_HZ = 90_000
 
 # fps_mode and a free enc_time_base need 5.1; distributions still carry 4.4.
 _OLDEST = (5, 1)
-# Unlike swscale's defaults, these do not lose half a step of brightness or colour at each conversion.
-_EXACT = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
 _QUIET = ("-hide_banner", "-nostdin", "-loglevel", "error")
 
 
@@ -70,11 +70,12 @@ def is_usable(version_text: str) -> bool:
     return recent and "--enable-libx264" in version_text
 
 
-def extract_command(clip: Clip, fps: float, deep: bool, binary: str) -> list[str]:
+def extract_command(clip: Clip, fps: float, deep: bool, binary: str, *, tone_map: bool = False) -> list[str]:
     """The process that writes a clip's frames, upright RGB with their times, to its standard output (NUT).
 
     fps:  at most so many frames a second, the first of each 1/fps slot and never one twice; 0 = every frame.
     deep: 16 bits a channel instead of 8.
+    tone_map: PQ and HLG as SDR of BT.709.
     """
     pictures = ffmpeg.input(str(clip.path.resolve()))[str(clip.stream)]
     if fps > 0:
@@ -83,12 +84,8 @@ def extract_command(clip: Clip, fps: float, deep: bool, binary: str) -> list[str
             f"floor((prev_selected_t-start_t)*{fps:.10g}+1e-6)",
         )
         pictures = pictures.filter("select", f"isnan(prev_selected_t)+gt({slot},{last})")
-    if clip.color.matrix:
-        matrix = _scale_name(clip.color)
-        span = "pc" if clip.color.full_range else "tv"
-        pictures = pictures.filter("scale", in_color_matrix=matrix, in_range=span, flags=_EXACT)
     return _compile(
-        pictures.filter("format", "rgb48le" if deep else "rgb24").output(
+        to_rgb(pictures, clip.color, deep, tone_map).output(
             "pipe:", f="nut", vcodec="rawvideo", fps_mode="passthrough", enc_time_base=f"1:{TICKS_HZ}"
         ),
         binary,
@@ -119,7 +116,8 @@ def encode_command(
         streams = [streams[0].filter("hwupload")]
     options: dict[str, object] = {"metadata:g:0": f"comment={note}", "metadata:g:1": f"description={note}"}
     if sound is not None:
-        streams.append(ffmpeg.input(str(sound.path.resolve()), itsoffset=f"{-sound.origin_s:.6f}")["a"])
+        heard = ffmpeg.input(str(sound.path.resolve()), itsoffset=f"{-sound.origin_s:.6f}")
+        streams += [heard[str(track.stream)] for track in sound.tracks]
         options |= sound.options(target.suffix, 1)
     output = ffmpeg.output(
         *streams,
@@ -187,10 +185,10 @@ def cut_command(
         pictures = pictures.filter("setpts", f"PTS-round({late_s:.6f}/TB)")
     if not clip.color.matrix:
         deep = "yuv444p10le" if clip.bit_depth > 8 else "yuv444p"
-        pictures = _converted(pictures, deep, "tv", clip.color.model_copy(update={"matrix": Color().matrix}))
+        pictures = from_rgb(pictures, deep, "tv", clip.color)
     if clip.width % 2 or clip.height % 2:
         pictures = pictures.filter("pad", "ceil(iw/2)*2", "ceil(ih/2)*2")
-    streams = [pictures, *(source[f"a:{track.index}"] for track in (sound.tracks if sound else ()))]
+    streams = [pictures, *(source[str(track.stream)] for track in (sound.tracks if sound else ()))]
     # Copied packets begin with the part too, not at the key frame before it.
     options = sound.options(target.suffix, 0) | {"copypriorss:a": 0} if sound else {}
     # As options of output, on the clip's own clock, these are exact in every container. A millionth earlier,
@@ -212,11 +210,10 @@ def cut_command(
 def denoise_command(factor: float, deep: bool, binary: str) -> list[str]:
     """The process that takes RGB frames (NUT) and gives them back denoised, at the strengths of DFL (§12)."""
     full = Color(full_range=True)
-    pictures = _converted(ffmpeg.input("pipe:", f="nut").video, "yuv444p16le", "pc", full)
+    pictures = from_rgb(ffmpeg.input("pipe:", f="nut").video, "yuv444p16le", "pc", full)
     pictures = pictures.filter("hqdn3d", factor, factor, 5, 5)
-    pictures = pictures.filter("scale", in_color_matrix=full.matrix, in_range="pc", flags=_EXACT)
     return _compile(
-        pictures.filter("format", "rgb48le" if deep else "rgb24").output(
+        to_rgb(pictures, full, deep).output(
             "pipe:", f="nut", vcodec="rawvideo", fps_mode="passthrough", enc_time_base=f"1:{TICKS_HZ}"
         ),
         binary,
@@ -230,28 +227,9 @@ def _device(film: Film) -> list[str]:
 def _tagged(pictures: Any, film: Film, color: Color) -> Any:
     """RGB as the layout of `film`, tagged with the clip's colours."""
     if film.codec.rgb:
-        return _tags(pictures.filter("format", film.layout), "pc", "gbr", color)
-    # A clip that holds RGB itself tells no matrix.
-    color = color if color.matrix else color.model_copy(update={"matrix": Color().matrix})
+        return tagged(pictures.filter("format", film.layout), "pc", "gbr", color)
     span = "pc" if color.full_range and not film.codec.limited else "tv"
-    return _converted(pictures, film.layout, span, color)
-
-
-def _converted(pictures: Any, layout: str, span: str, color: Color) -> Any:
-    """RGB as YUV by the very matrix and range that it is then tagged with."""
-    matrix = _scale_name(color)
-    pictures = pictures.filter("scale", out_color_matrix=matrix, out_range=span, flags=_EXACT)
-    return _tags(pictures.filter("format", layout), span, color.matrix, color)
-
-
-def _tags(pictures: Any, span: str, matrix: str, color: Color) -> Any:
-    tags = {"color_primaries": color.primaries, "color_trc": color.transfer}
-    return pictures.filter("setparams", range=span, colorspace=matrix, **tags)
-
-
-def _scale_name(color: Color) -> str:
-    """The scale filter's name of a matrix; it calls the constant-luminance-free BT.2020 just bt2020."""
-    return "bt2020" if color.matrix == "bt2020nc" else color.matrix
+    return from_rgb(pictures, film.layout, span, color)
 
 
 def _compile(output: ffmpeg.nodes.OutputStream, binary: str, overwrite: bool = False) -> list[str]:

@@ -53,6 +53,11 @@ def _power(gamma: float) -> Curve:
     return lambda v: v**gamma
 
 
+def _log(decades: float) -> Curve:
+    """V = 1 + log10(L) / decades, and 0 is no light."""
+    return lambda v: np.where(v > 0, 10 ** (decades * (v - 1)), 0)
+
+
 def _srgb(v: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(v <= 0.04045, v / 12.92, ((v + 0.055) / 1.055) ** 2.4)
 
@@ -76,8 +81,13 @@ _CURVES: dict[str, Curve] = {
     "bt2020-10": _BT709,
     "bt2020-12": _BT709,
     "smpte240m": _camera(1.111572195921731, 0.022821585529445, 4.0),
-    "gamma22": _power(2.2),
-    "gamma28": _power(2.8),
+    "iec61966-2-4": _BT709,
+    "bt1361e": _BT709,
+    "bt470m": _power(2.2),
+    "bt470bg": _power(2.8),
+    "log100": _log(2.0),
+    "log316": _log(2.5),
+    "smpte428": lambda v: v**2.6 * 52.37 / 48,
     "linear": _power(1.0),
     "iec61966-2-1": _srgb,
     "smpte2084": _pq,

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from faceswap.errors import UserError
 from faceswap.io.codecs import Film
+from faceswap.io.color_tags import Color
 from faceswap.io.files import replace_folder
 from faceswap.io.flow import ordered_map
 from faceswap.io.stills import SUFFIXES, encode_still
 from faceswap.io.timestamps import NAME, Choice, FrameTime, Timestamps, write_timestamps
 from faceswap.io.timing import Timing
-from faceswap.io.video import Color
 from faceswap.types import Frame
 
 

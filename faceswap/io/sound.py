@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import av
+from av.audio.stream import AudioStream
+
+from faceswap.io.video import codec_name
 
 # What players read in each kind of file as it is; everything else is encoded anew.
 _KNOWN = {"aac", "mp3", "ac3", "eac3", "alac"}
@@ -27,7 +30,8 @@ _BIBLIOGRAPHIC = {
 class Track:
     """One sound track: its codec by ffmpeg's name, channels, language (ISO 639) and title, or "".
 
-    index: its place among the clip's sound tracks.
+    index: its place among the clip's sound tracks; stream: among all its streams.
+    tag: what the file calls the codec, where known.  is_decodable: whether it can be encoded anew.
     """
 
     codec: str
@@ -35,10 +39,19 @@ class Track:
     language: str = ""
     title: str = ""
     index: int = 0
+    stream: int = 0
+    tag: str = ""
+    is_decodable: bool = True
+
+    @property
+    def name(self) -> str:
+        """Number, codec, language and title, for people."""
+        codec = self.codec if self.is_decodable else self.tag or "of an unknown codec"
+        return " ".join(filter(None, (str(self.index), codec, self.language, self.title)))
 
     def becomes(self, suffix: str) -> str:
         """The codec it is encoded as in a file of `suffix`, or "copy" where it can travel as it is."""
-        return "copy" if self.codec in _CARRIED[suffix] else _INSTEAD[suffix]
+        return "copy" if self.codec in _CARRIED[suffix] or not self.is_decodable else _INSTEAD[suffix]
 
 
 @dataclass(frozen=True)
@@ -59,7 +72,7 @@ class Sound:
             options[f"c:a:{number}"] = track.becomes(suffix)
             if track.becomes(suffix) == "aac":
                 options[f"b:a:{number}"] = f"{96 * max(2, track.channels)}k"
-            options[f"map_metadata:s:a:{number}"] = f"{source}:s:a:{track.index}"
+            options[f"map_metadata:s:a:{number}"] = f"{source}:s:{track.stream}"
             if track.title:
                 # The only name of a track that all programs read in mp4.
                 options[f"metadata:s:a:{number}"] = f"handler_name={track.title}"
@@ -71,14 +84,21 @@ class Sound:
 def read_sound(path: Path) -> Sound | None:
     """The sound of a clip that `faceswap.io.video.probe` has read; None where it is silent."""
     with av.open(str(path.resolve()), metadata_errors="replace") as container:
-        tracks = tuple(
-            Track(
-                stream.codec_context.name,
-                stream.codec_context.channels,
-                stream.metadata.get("language", ""),
-                stream.metadata.get("title", ""),
-                index,
-            )
-            for index, stream in enumerate(container.streams.audio)
-        )
+        tracks = tuple(_track(index, stream) for index, stream in enumerate(container.streams.audio))
         return Sound(path, (container.start_time or 0) / 1_000_000, tracks) if tracks else None
+
+
+def _track(index: int, stream: AudioStream) -> Track:
+    context = stream.codec_context
+    # A track of no channels or rate is declared but empty.
+    decodable = context is not None and context.channels > 0 and context.sample_rate > 0
+    return Track(
+        codec_name(stream),
+        context.channels if context is not None else 0,
+        stream.metadata.get("language", ""),
+        stream.metadata.get("title", ""),
+        index,
+        stream.index,
+        context.codec_tag.strip("\0") if context is not None else "",
+        decodable,
+    )

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from faceswap.errors import UserError
 from faceswap.io.codecs import Film
+from faceswap.io.color_tags import Color
 from faceswap.io.light import linear_table
 from faceswap.io.oiio import TRANSFER_ATTRIBUTE
-from faceswap.io.video import Color
 from faceswap.types import Frame
 
 SUFFIXES = {"png": ".png", "tiff": ".tif", "exr": ".exr"}

@@ -1,14 +1,17 @@
 """One picture of several clips side by side at the same moments."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from faceswap.errors import UserError
+from faceswap.io.ffmpeg import extract_command, ffmpeg_binary
+from faceswap.io.images import as_uint8
+from faceswap.io.pipes import Decoder
+from faceswap.io.video import Clip, probe
 from faceswap.types import Frame
 
 TILE_PX = 256
@@ -31,17 +34,18 @@ def storyboard(clips: Mapping[str, Path], moments: Sequence[float]) -> Frame:
 
 def frames_at(path: Path, moments: Sequence[float]) -> list[NDArray[np.uint8]]:
     """The frames of a clip at fractions of its frame count; only those asked for are kept in memory."""
-    with av.open(str(path)) as container:
-        count = sum(1 for _ in container.decode(video=0))
+    clip = probe(path)
+    count = sum(1 for _ in _frames(clip))
     if not count:
         raise UserError(f"{path} holds no picture")
     wanted = [min(count - 1, int(moment * count)) for moment in moments]
-    kept: dict[int, NDArray[np.uint8]] = {}
-    with av.open(str(path)) as container:
-        for index, frame in enumerate(container.decode(video=0)):
-            if index in wanted:
-                kept[index] = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+    kept = {index: frame for index, frame in enumerate(_frames(clip)) if index in wanted}
     return [kept[index] for index in wanted]
+
+
+def _frames(clip: Clip) -> Iterator[NDArray[np.uint8]]:
+    with Decoder(extract_command(clip, 0, False, ffmpeg_binary())) as decoder:
+        yield from (as_uint8(frame) for _, frame in decoder.frames())
 
 
 def _fit(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -7,17 +7,22 @@ from pydantic import ValidationError
 
 from faceswap.errors import UserError
 from faceswap.io.files import read_json, write_json
-from faceswap.io.video import Clip, Record
+from faceswap.io.record import Record
+from faceswap.io.video import Clip
 
 NAME = "timestamps.json"
 
 
 class Choice(Record):
-    """What decides about the frames besides the clips; fps 0 means every frame, quality counts for jpg."""
+    """What decides about the frames besides the clips; fps 0 means every frame, quality counts for jpg.
+
+    tone_map: PQ and HLG are made SDR.
+    """
 
     fps: float = 0.0
     format: Literal["png", "jpg"] = "png"
     quality: int = 95
+    tone_map: bool = False
 
 
 class FrameTime(Record):
@@ -41,12 +46,15 @@ class Timestamps(Record):
         """In words, what would make other frames than these; empty for the same set."""
         lines = [
             f"{name} {getattr(self.choice, name)} instead of {getattr(other.choice, name)}"
-            for name in ("fps", "format", *(["quality"] if other.choice.format == "jpg" else []))
+            for name in ("fps", "format", "tone_map", *(["quality"] if other.choice.format == "jpg" else []))
             if getattr(self.choice, name) != getattr(other.choice, name)
         ]
         if [c.fingerprint for c in self.clips] != [c.fingerprint for c in other.clips]:
             ours, theirs = (", ".join(c.path.name for c in one.clips) for one in (self, other))
             lines.append(f"from {ours} instead of {theirs}" if ours != theirs else f"{ours} was another file")
+        elif [c.stream for c in self.clips] != [c.stream for c in other.clips]:
+            ours, theirs = (", ".join(str(c.stream) for c in one.clips) for one in (self, other))
+            lines.append(f"video stream {ours} instead of {theirs}")
         return lines
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from faceswap.console import command, say, warn
 from faceswap.errors import UserError
+from faceswap.io.clips import clips_beside
 from faceswap.io.files import list_images, refuse_twins
 from faceswap.io.leftout import say_left_out
 from faceswap.io.timestamps import read_timestamps
@@ -81,7 +82,7 @@ def _even_timing(place: Workspace, given: Path | None, fps: float | None) -> Tim
     if not stems:
         hint = f"type: {command('stages.extract_dst', '--workspace', place.root)}"
         raise UserError(f"no frames in {place.frames(Side.DST)}", "", hint)
-    beside = sorted(path for path in place.root.glob(f"{place.clip_stem(Side.DST).name}.*") if path.is_file())
+    beside, _ = clips_beside(place.clip_stem(Side.DST))
     clip = probe(given or beside[0]) if given or beside else None
     if fps is None and clip is not None:
         warn(f"no timestamps.json: frames are shown evenly, {clip.fps:.5g} a second (--fps changes it)")

@@ -10,66 +10,22 @@ from typing import Any
 
 import av
 import av.error
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.sidedata.sidedata import Type as SideDataType
 from av.stream import Disposition
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
-from pydantic import BaseModel, ConfigDict
 
 from faceswap.errors import UserError
+from faceswap.io.color_tags import Color, read_color
 from faceswap.io.packets import first_shown, is_untimed, last_shown, measured, pictures_end
+from faceswap.io.record import Record
 from faceswap.io.timecode import counted_rate, find_timecode
 
-# Code points of ITU-T H.273 -> the names ffmpeg's filters know.
-_MATRIX = {
-    1: "bt709",
-    4: "fcc",
-    5: "smpte170m",
-    6: "smpte170m",
-    7: "smpte240m",
-    9: "bt2020nc",
-    10: "bt2020nc",
-}
-_PRIMARIES = {
-    1: "bt709",
-    4: "bt470m",
-    5: "bt470bg",
-    6: "smpte170m",
-    7: "smpte240m",
-    9: "bt2020",
-    12: "smpte432",
-}
-_TRANSFER = {
-    1: "bt709", 4: "gamma22", 5: "gamma28", 6: "smpte170m", 7: "smpte240m", 8: "linear", 13: "iec61966-2-1",
-    14: "bt2020-10", 15: "bt2020-12", 16: "smpte2084", 18: "arib-std-b67",
-}  # fmt: skip
-_FULL_RANGE = 2
-_RGB_MATRIX = 0
-# Untagged pictures taller and wider than standard definition are taken as bt709, as players do.
-_HD_PX = 577
-
-
-class Record(BaseModel):
-    """Base of frozen values that are stored as JSON; keys of later versions are kept out of the way."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class Color(Record):
-    """How a clip's YUV becomes RGB, by ffmpeg's names; `matrix` is "" where the clip holds RGB itself."""
-
-    matrix: str = "bt709"
-    primaries: str = "bt709"
-    transfer: str = "bt709"
-    full_range: bool = False
-
-    @property
-    def code_points(self) -> tuple[int, int]:
-        """The numbers of primaries and transfer in ITU-T H.273."""
-        tables = ((_PRIMARIES, self.primaries), (_TRANSFER, self.transfer))
-        primaries, transfer = (next(code for code in names if names[code] == name) for names, name in tables)
-        return primaries, transfer
+# Cover pictures and chapter thumbnails.
+_STILL = Disposition.attached_pic | Disposition.timed_thumbnails
 
 
 class Clip(Record):
@@ -79,6 +35,7 @@ class Clip(Record):
     time of the first frame and audio_start_s of the first sound (None without), both from the clip's start.
     end_s: when the last frame's stay ends, from the clip's start; 0 where the file does not tell.
     timecode: of the first frame, hh:mm:ss:ff or hh:mm:ss;ff, "" without one; timecode_fps: how it counts.
+    passed_over tells the other video streams: number, codec, size.
     """
 
     path: Path
@@ -103,25 +60,43 @@ class Clip(Record):
     end_s: float = 0.0
     timecode: str = ""
     timecode_fps: float = 0.0
+    passed_over: tuple[str, ...] = ()
+
+    @property
+    def several(self) -> str:
+        """A sentence where the file has several video streams, else ""."""
+        if not self.passed_over:
+            return ""
+        return (
+            f"{self.path.name} has several video streams: {self.stream}, {self.codec},"
+            f" {self.width}x{self.height} is taken; passed over: {'; '.join(self.passed_over)}"
+        )
 
     @property
     def has_audio(self) -> bool:
         return self.audio_codec is not None
 
 
-def probe(path: Path) -> Clip:
+def probe(path: Path, stream: int | None = None) -> Clip:
     """Read the facts of the clip at `path`; its first frame is decoded.
 
-    Raises UserError for a missing file, a folder, a file that is no video and one without pictures.
+    stream: the video stream to take if the file has such; else the default one, or the largest, that can be
+    decoded.  Raises UserError for a missing file, a folder, a file that is no video, one without pictures,
+    and colours that cannot be read right.
     """
     with _open(path) as container:
-        stream = _picture_stream(container, path)
-        first = next(_decoded(container, stream), None)
-        if first is None:
-            raise UserError(
-                f"no picture of {path} can be decoded", _describe(stream), "copy or convert it anew"
-            )
-        return _facts(path, container, stream, first)
+        moving = _picture_streams(container, path)
+        moving.sort(key=lambda one: one.index != stream)
+        for number, one in enumerate(moving):
+            if number:
+                container.seek(0)
+            first = next(_decoded(container, one), None)
+            if first is not None:
+                clip = _facts(path, container, one, first)
+                return clip.model_copy(update={"passed_over": _passed_over(container, one)})
+        raise UserError(
+            f"no picture of {path} can be decoded", _describe(moving[0]), "copy or convert it anew"
+        )
 
 
 def sample_frames(clip: Clip, deep: bool, count: int = 3) -> Iterator[Any]:
@@ -129,26 +104,38 @@ def sample_frames(clip: Clip, deep: bool, count: int = 3) -> Iterator[Any]:
     layout = "rgb48le" if deep else "rgb24"
     found = False
     with _open(clip.path) as container:
-        stream = _picture_stream(container, clip.path)
+        stream = _stream(container, clip)
         for index in range(count):
             seconds = clip.origin_s + clip.duration_s * (index + 0.5) / count
             with suppress(av.error.FFmpegError):
                 container.seek(int(seconds * 1_000_000))
                 for frame in islice(_decoded(container, stream), 1):
                     found = True
-                    yield frame.to_ndarray(format=layout)
+                    yield _converted(frame, layout)
     if not found:
         # Short MPEG streams: seeking ended behind the last key frame.
         with _open(clip.path) as container:
-            for frame in islice(_decoded(container, _picture_stream(container, clip.path)), 1):
-                yield frame.to_ndarray(format=layout)
+            for frame in islice(_decoded(container, _stream(container, clip)), 1):
+                yield _converted(frame, layout)
 
 
 def last_frame_s(clip: Clip) -> float | None:
     """When the clip's index has the last frame, in seconds from its start; None without one."""
     with _open(clip.path) as container:
-        last_s = last_shown(container, _picture_stream(container, clip.path))
+        last_s = last_shown(container, _stream(container, clip))
         return None if last_s is None else last_s - clip.origin_s
+
+
+def _stream(container: InputContainer, clip: Clip) -> VideoStream:
+    stream = container.streams[clip.stream]
+    assert isinstance(stream, VideoStream)
+    return stream
+
+
+def _converted(frame: VideoFrame, layout: str) -> Any:
+    # A forecast needs no true colours, and these tags no converter refuses.
+    frame.colorspace, frame.color_primaries, frame.color_trc = 5, 1, 1
+    return frame.to_ndarray(format=layout)
 
 
 def fingerprint(path: Path) -> str:
@@ -189,12 +176,30 @@ def _neighbours(path: Path) -> str:
     return f"{path.parent} holds {shown or 'nothing'}" if path.parent.is_dir() else f"no folder {path.parent}"
 
 
-def _picture_stream(container: InputContainer, path: Path) -> VideoStream:
-    moving = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+def _picture_streams(container: InputContainer, path: Path) -> list[VideoStream]:
+    """The video streams that may be shown, best first: default ones, then the larger."""
+    moving = [s for s in container.streams.video if not s.disposition & _STILL]
     if not moving:
         kinds = ", ".join(s.type for s in container.streams) or "nothing"
         raise UserError(f"{path} has no moving picture", f"it holds {kinds}", "choose a clip with video")
-    return moving[0]
+    # PyAV knows no codec of a stream that it has no decoder for.
+    known = [s for s in moving if s.codec_context is not None]
+    if not known:
+        raise UserError(f"{path} is in a codec that cannot be decoded", "", "convert it to H.264 or ProRes")
+    return sorted(known, key=lambda s: (not s.disposition & Disposition.default, -s.width * s.height))
+
+
+def picture_stream(container: InputContainer, path: Path) -> VideoStream:
+    """The stream that `probe` tries first."""
+    return _picture_streams(container, path)[0]
+
+
+def _passed_over(container: InputContainer, taken: VideoStream) -> tuple[str, ...]:
+    return tuple(
+        f"{s.index}, {_describe(s)}"
+        for s in container.streams.video
+        if s.index != taken.index and not s.disposition & _STILL
+    )
 
 
 def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
@@ -210,6 +215,10 @@ def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFr
 
 
 def _describe(stream: VideoStream) -> str:
+    # Without a decoder there is no codec context, whatever PyAV's types say.
+    known: VideoCodecContext | None = stream.codec_context
+    if known is None:
+        return "a codec that cannot be decoded"
     return f"{stream.codec_context.name}, {stream.width}x{stream.height}"
 
 
@@ -227,7 +236,8 @@ def _facts(path: Path, container: InputContainer, stream: VideoStream, first: Vi
         width, height, around = height, width, around[::-1]
     first_s = first_shown(container, stream) if is_untimed(container) else first.time or 0.0
     end_s = pictures_end(container, stream, float(stream.guessed_rate or fps))
-    sound = container.streams.audio[0] if container.streams.audio else None
+    tracks = sorted(container.streams.audio, key=lambda track: track.codec_context is None)
+    sound = tracks[0] if tracks else None
     return Clip(
         path=path,
         fingerprint=fingerprint(path),
@@ -243,9 +253,9 @@ def _facts(path: Path, container: InputContainer, stream: VideoStream, first: Vi
         mirrored=mirrored,
         bit_depth=max(part.bits for part in first.format.components),
         codec=stream.codec_context.name,
-        color=_color(first),
+        color=read_color(first),
         sample_aspect=around,
-        audio_codec=sound.codec_context.name if sound else None,
+        audio_codec=codec_name(sound) if sound else None,
         audio_start_s=float((sound.start_time or 0) * (sound.time_base or 1)) - origin_s if sound else None,
         origin_s=origin_s,
         end_s=max(0.0, end_s - origin_s) if end_s is not None else 0.0,
@@ -269,21 +279,12 @@ def _placing(frame: VideoFrame) -> tuple[int, bool]:
     return (rotation + 180 * mirrored) % 360, mirrored
 
 
+def codec_name(track: AudioStream) -> str:
+    """ffmpeg's name of a sound track's codec, "unknown" where PyAV has no decoder for it."""
+    return "unknown" if track.codec_context is None else track.codec_context.name
+
+
 def _duration(container: InputContainer, stream: VideoStream) -> float:
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     return container.duration / 1_000_000 if container.duration else 0.0
-
-
-def _color(frame: VideoFrame) -> Color:
-    hd = min(frame.width, frame.height) >= _HD_PX
-    matrix = _MATRIX.get(int(frame.colorspace), "bt709" if hd else "smpte170m")
-    usual = "bt2020" if matrix == "bt2020nc" else matrix
-    return Color(
-        matrix="" if frame.format.is_rgb or int(frame.colorspace) == _RGB_MATRIX else matrix,
-        primaries=_PRIMARIES.get(
-            int(frame.color_primaries), usual if usual in _PRIMARIES.values() else "bt709"
-        ),
-        transfer=_TRANSFER.get(int(frame.color_trc), matrix if matrix in _TRANSFER.values() else "bt709"),
-        full_range=int(frame.color_range) == _FULL_RANGE or frame.format.name.startswith("yuvj"),
-    )

@@ -20,7 +20,7 @@ from faceswap.errors import UserError
 from faceswap.io.clips import find_clips, frame_names
 from faceswap.io.codecs import Film
 from faceswap.io.encode import MASK_NOTE, NOTE, as_fed, encode_frames
-from faceswap.io.extract import is_deep, open_frames, timed_frames
+from faceswap.io.extract import as_extracted, is_deep, open_frames, timed_frames
 from faceswap.io.images import as_grey
 from faceswap.io.timestamps import Choice, Timestamps, read_timestamps
 from faceswap.io.timing import Timing
@@ -76,15 +76,18 @@ def find_source(place: Workspace, given: Path | None) -> Source:
     to learn them. Raises UserError where there is no clip, or several.
     """
     record = read_timestamps(place.frames(Side.DST))
-    clip = probe(_find_clip(place, given, record))
+    clip = probe(_find_clip(place, given, record), record.clips[0].stream if record else None)
     choice = record.choice if record else Choice()
+    if clip.several:
+        say(clip.several)
     if record and record.complete and record.clips[0].fingerprint == clip.fingerprint:
         frames = tuple((Path(frame.name).stem, frame.time_s) for frame in record.frames)
     else:
         if record and record.complete:
             warn(f"{clip.path.name} is not the clip that the faces of data_dst were cut from")
         frames = _measured(clip, choice)
-    return Source(clip, choice, Timing(frames, min(clip.fps, choice.fps or clip.fps), clip, clip.end_s))
+    shown = as_extracted(clip, choice)
+    return Source(clip, choice, Timing(frames, min(clip.fps, choice.fps or clip.fps), shown, clip.end_s))
 
 
 def _find_clip(place: Workspace, given: Path | None, record: Timestamps | None) -> Path:

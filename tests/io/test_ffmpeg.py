@@ -4,11 +4,13 @@ from pathlib import Path
 import pytest
 
 from faceswap.io.choose import choose_film
+from faceswap.io.color_tags import Color
 from faceswap.io.ffmpeg import Ending, encode_command, extract_command, ffmpeg_binary, is_usable
 from faceswap.io.sound import Sound, Track
-from faceswap.io.video import Clip, Color
+from faceswap.io.video import Clip
 
 EXACT = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
+PLAIN = "setparams=color_primaries=bt709:color_trc=bt709"
 RAW_NUT = [
     "-f",
     "nut",
@@ -32,8 +34,9 @@ def test_every_frame_is_asked_for_with_its_own_time_and_the_streams_colours():
     assert extract_command(clip(), 0, False, "ffmpeg") == [
         "ffmpeg", "-i", "/clips/it's 🙂.mp4",
         "-filter_complex",
-        f"[0:0]scale=flags={EXACT}:in_color_matrix=bt709:in_range=tv[s0];[s0]format=rgb24[s1]",
-        "-map", "[s1]", *RAW_NUT, *QUIET,
+        f"[0:0]{PLAIN}:colorspace=bt709:range=tv[s0];"
+        f"[s0]scale=flags={EXACT}:in_color_matrix=bt709:in_range=tv[s1];[s1]format=rgb24[s2]",
+        "-map", "[s2]", *RAW_NUT, *QUIET,
     ]  # fmt: skip
 
 
@@ -41,15 +44,19 @@ def test_a_rate_selects_the_first_frame_of_each_slot_and_repeats_none():
     command = extract_command(clip(), 12.5, False, "ffmpeg")
     assert command[4].startswith(
         "[0:0]select=isnan(prev_selected_t)+gt(floor((t-start_t)*12.5+1e-6)\\,"
-        "floor((prev_selected_t-start_t)*12.5+1e-6))[s0];[s0]scale="
+        "floor((prev_selected_t-start_t)*12.5+1e-6))[s0];[s0]setparams="
     )
 
 
 def test_deep_full_range_and_rgb_clips_are_read_as_what_they_are():
     color = Color(matrix="bt2020nc", primaries="bt2020", transfer="smpte2084", full_range=True)
     graph = extract_command(clip(color=color, stream=2), 0, True, "ffmpeg")[4]
-    assert graph == f"[0:2]scale=flags={EXACT}:in_color_matrix=bt2020:in_range=pc[s0];[s0]format=rgb48le[s1]"
-    assert extract_command(clip(color=Color(matrix="")), 0, False, "ffmpeg")[4] == "[0:0]format=rgb24[s0]"
+    assert graph == (
+        f"[0:2]{PLAIN}:colorspace=bt2020nc:range=pc[s0];"
+        f"[s0]scale=flags={EXACT}:in_color_matrix=bt2020:in_range=pc[s1];[s1]format=rgb48le[s2]"
+    )
+    graph = extract_command(clip(color=Color(matrix="")), 0, False, "ffmpeg")[4]
+    assert graph == f"[0:0]{PLAIN}[s0];[s0]format=rgb24[s1]"
 
 
 def result(sound, name="h264", suffix="mp4"):
@@ -83,13 +90,13 @@ def test_a_silent_result_is_h264_with_the_clips_colours_shape_and_the_mark():
 
 
 def test_every_sound_track_travels_from_the_clips_own_start_and_keeps_its_names():
-    tracks = (Track("aac", 2, "eng", "Dialogue", 0), Track("flac", 6, "", "", 1))
+    tracks = (Track("aac", 2, "eng", "Dialogue", 0, 1), Track("flac", 6, "", "", 1, 3))
     command = result(Sound(Path("/clips/a.mkv"), 1.4, tracks))
     assert command[5:9] == ["-itsoffset", "-1.400000", "-i", "/clips/a.mkv"]
     after = dict(pairwise(command))
     assert after["-c:a:0"] == "copy" and (after["-c:a:1"], after["-b:a:1"]) == ("aac", "576k")
-    assert after["-map_metadata:s:a:0"] == "1:s:a:0" and after["-map_metadata:s:a:1"] == "1:s:a:1"
-    assert "1:a" in command and after["-map_metadata"] == "-1"
+    assert after["-map_metadata:s:a:0"] == "1:s:1" and after["-map_metadata:s:a:1"] == "1:s:3"
+    assert {"1:1", "1:3"} <= set(command) and after["-map_metadata"] == "-1"
 
 
 @pytest.mark.parametrize(

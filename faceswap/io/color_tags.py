@@ -1,0 +1,128 @@
+"""What a clip says about its colours: the code points of ITU-T H.273, by the names of ffmpeg's filters."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from av.video.frame import VideoFrame
+from pydantic import field_validator
+
+from faceswap.errors import UserError
+from faceswap.io.record import Record
+
+_MATRIX = {
+    1: "bt709", 4: "fcc", 5: "smpte170m", 6: "smpte170m", 7: "smpte240m", 8: "ycgco", 9: "bt2020nc",
+    10: "bt2020c", 12: "chroma-derived-nc", 13: "chroma-derived-c", 14: "ictcp",
+}  # fmt: skip
+_PRIMARIES = {
+    1: "bt709", 4: "bt470m", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "film", 9: "bt2020",
+    10: "smpte428", 11: "smpte431", 12: "smpte432", 22: "ebu3213",
+}  # fmt: skip
+_TRANSFER = {
+    1: "bt709", 4: "bt470m", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "linear", 9: "log100",
+    10: "log316", 11: "iec61966-2-4", 12: "bt1361e", 13: "iec61966-2-1", 14: "bt2020-10", 15: "bt2020-12",
+    16: "smpte2084", 17: "smpte428", 18: "arib-std-b67",
+}  # fmt: skip
+# Matrices that neither swscale nor zimg can undo.
+_UNREADABLE = {11: "Y'D'zD'x (SMPTE ST 2085)", 15: "IPT-C2", 16: "YCgCo-Re", 17: "YCgCo-Ro"}
+_CONVERT = "convert it to BT.709 or BT.2020 with the program it comes from"
+# The curves that constant luminance is defined with.
+_CAMERAS = ("bt709", "smpte170m", "bt2020-10", "bt2020-12")
+# Names that earlier versions stored.
+_EARLIER = {"gamma22": "bt470m", "gamma28": "bt470bg"}
+# What swscale converts; zimg does the others, and a result is written in one that all players know.
+_SCALED = {"bt709", "fcc", "smpte170m", "smpte240m", "bt2020nc"}
+_FULL_RANGE = 2
+# Untagged pictures taller and wider than standard definition are taken as bt709, as players do.
+_HD_PX = 577
+
+
+class Color(Record):
+    """How a clip's YUV becomes RGB, by ffmpeg's names; `matrix` is "" where the clip holds RGB itself."""
+
+    matrix: str = "bt709"
+    primaries: str = "bt709"
+    transfer: str = "bt709"
+    full_range: bool = False
+
+    @field_validator("transfer", mode="before")
+    @classmethod
+    def _renamed(cls, name: Any) -> Any:
+        return _EARLIER.get(name, name) if isinstance(name, str) else name
+
+    @property
+    def code_points(self) -> tuple[int, int]:
+        """The numbers of primaries and transfer in ITU-T H.273."""
+        tables = ((_PRIMARIES, self.primaries), (_TRANSFER, self.transfer))
+        primaries, transfer = (next(code for code in names if names[code] == name) for names, name in tables)
+        return primaries, transfer
+
+    @property
+    def is_scaled(self) -> bool:
+        """Whether swscale knows the matrix."""
+        return self.matrix in _SCALED
+
+    @property
+    def is_constant_luminance(self) -> bool:
+        """Whether luma is the curve of light, not a sum of curves."""
+        return self.matrix in ("bt2020c", "chroma-derived-c")
+
+    @property
+    def written_matrix(self) -> str:
+        """The matrix of a result: the clip's own, or one that all players know."""
+        if self.is_scaled:
+            return self.matrix
+        return "bt2020nc" if self.matrix and self.primaries == "bt2020" else "bt709"
+
+    @property
+    def dynamic_range(self) -> str:
+        """ "PQ", "HLG" or "SDR"."""
+        return {"smpte2084": "PQ", "arib-std-b67": "HLG"}.get(self.transfer, "SDR")
+
+
+# What HDR becomes with --tone-map.
+SDR = Color()
+
+
+def read_color(frame: VideoFrame) -> Color:
+    """The colours of a decoded frame; what it does not say, or says with reserved numbers, is the usual.
+
+    Raises UserError, with its name, for a matrix that cannot be undone.
+    """
+    code = int(frame.colorspace)
+    if code in _UNREADABLE:
+        raise UserError(
+            f"the colours of this clip are {_UNREADABLE[code]}, which cannot be read right",
+            f"matrix coefficients {code} of ITU-T H.273",
+            _CONVERT,
+        )
+    hd = min(frame.width, frame.height) >= _HD_PX
+    matrix = _MATRIX.get(code, "bt709" if hd else "smpte170m")
+    is_rgb = frame.format.is_rgb or frame.format.has_palette
+    primaries = _PRIMARIES.get(int(frame.color_primaries), _usual(matrix, _PRIMARIES))
+    color = Color(
+        matrix="" if is_rgb else matrix,
+        # H.273 defines ICtCp for these alone.
+        primaries="bt2020" if matrix == "ictcp" else primaries,
+        transfer=_transfer(int(frame.color_trc), matrix),
+        full_range=int(frame.color_range) == _FULL_RANGE or frame.format.name.startswith("yuvj"),
+    )
+    if color.is_constant_luminance and color.transfer not in _CAMERAS:
+        raise UserError(
+            "the colours of this clip are of constant luminance in a curve that cannot be read right",
+            f"matrix {color.matrix}, transfer {color.transfer}",
+            _CONVERT,
+        )
+    return color
+
+
+def _usual(matrix: str, names: Mapping[int, str]) -> str:
+    """What is meant where only the matrix is told."""
+    usual = "bt2020" if matrix in ("bt2020nc", "bt2020c", "ictcp") else matrix
+    return usual if usual in names.values() else "bt709"
+
+
+def _transfer(code: int, matrix: str) -> str:
+    # H.273 defines ICtCp for these two transfers alone.
+    if matrix == "ictcp":
+        return "arib-std-b67" if code == 18 else "smpte2084"
+    return _TRANSFER.get(code, _usual(matrix, _TRANSFER))
