@@ -24,7 +24,6 @@ _TRANSFER = {
 }  # fmt: skip
 # Matrices that neither swscale nor zimg can undo.
 _UNREADABLE = {11: "Y'D'zD'x (SMPTE ST 2085)", 15: "IPT-C2", 16: "YCgCo-Re", 17: "YCgCo-Ro"}
-_CONVERT = "convert it to BT.709 or BT.2020 with the program it comes from"
 # The curves that constant luminance is defined with.
 _CAMERAS = ("bt709", "smpte170m", "bt2020-10", "bt2020-12")
 # Names that earlier versions stored.
@@ -89,12 +88,6 @@ def read_color(frame: VideoFrame) -> Color:
     Raises UserError, with its name, for a matrix that cannot be undone.
     """
     code = int(frame.colorspace)
-    if code in _UNREADABLE:
-        raise UserError(
-            f"the colours of this clip are {_UNREADABLE[code]}, which cannot be read right",
-            f"matrix coefficients {code} of ITU-T H.273",
-            _CONVERT,
-        )
     hd = min(frame.width, frame.height) >= _HD_PX
     matrix = _MATRIX.get(code, "bt709" if hd else "smpte170m")
     is_rgb = frame.format.is_rgb or frame.format.has_palette
@@ -106,13 +99,22 @@ def read_color(frame: VideoFrame) -> Color:
         transfer=_transfer(int(frame.color_trc), matrix),
         full_range=int(frame.color_range) == _FULL_RANGE or frame.format.name.startswith("yuvj"),
     )
-    if color.is_constant_luminance and color.transfer not in _CAMERAS:
+    unreadable = _UNREADABLE.get(code) or _without_curve(color)
+    if unreadable and not is_rgb:
         raise UserError(
-            "the colours of this clip are of constant luminance in a curve that cannot be read right",
-            f"matrix {color.matrix}, transfer {color.transfer}",
-            _CONVERT,
+            f"the colours of this clip are {unreadable}, which cannot be read right",
+            f"matrix coefficients {code} of ITU-T H.273, transfer {color.transfer}",
+            "convert it to BT.709 or BT.2020 with the program it comes from",
         )
     return color
+
+
+def _without_curve(color: Color) -> str:
+    """The name of colours whose matrix could be undone with another transfer, else ""."""
+    if color.is_constant_luminance and color.transfer not in _CAMERAS:
+        return "of constant luminance in a curve that is no camera's"
+    # zimg takes these apart otherwise than BT.2100 says.
+    return "ICtCp in HLG" if color.matrix == "ictcp" and color.transfer != "smpte2084" else ""
 
 
 def _usual(matrix: str, names: Mapping[int, str]) -> str:

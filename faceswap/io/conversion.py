@@ -37,6 +37,11 @@ def to_rgb(pictures: Any, color: Color, deep: bool, tone_map: bool = False) -> A
     return pictures.filter("format", "rgb48le" if deep else "rgb24")
 
 
+def needs_zscale(color: Color, tone_map: bool) -> bool:
+    """Whether `to_rgb` takes zimg for it, which not every ffmpeg has."""
+    return bool(color.matrix and not color.is_scaled) or (tone_map and color.dynamic_range != "SDR")
+
+
 def from_rgb(pictures: Any, layout: str, span: str, color: Color) -> Any:
     """RGB as YUV by the very matrix and range that it is then tagged with."""
     matrix = color.written_matrix

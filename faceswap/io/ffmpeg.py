@@ -13,7 +13,7 @@ import ffmpeg
 from faceswap.errors import UserError
 from faceswap.io.codecs import Film
 from faceswap.io.color_tags import Color
-from faceswap.io.conversion import from_rgb, tagged, to_rgb
+from faceswap.io.conversion import from_rgb, needs_zscale, tagged, to_rgb
 from faceswap.io.sound import Sound
 from faceswap.io.stretch import Stretch
 from faceswap.io.video import Clip
@@ -70,13 +70,24 @@ def is_usable(version_text: str) -> bool:
     return recent and "--enable-libx264" in version_text
 
 
+@lru_cache
+def _require_zscale(binary: str) -> None:
+    done = subprocess.run([binary, "-hide_banner", "-filters"], capture_output=True, check=False)
+    if b" zscale " not in done.stdout:
+        hint = "install an ffmpeg with libzimg, or take this one off PATH: imageio-ffmpeg carries one"
+        raise UserError("the colours of this clip need ffmpeg's filter zscale", f"{binary} lacks it", hint)
+
+
 def extract_command(clip: Clip, fps: float, deep: bool, binary: str, *, tone_map: bool = False) -> list[str]:
     """The process that writes a clip's frames, upright RGB with their times, to its standard output (NUT).
 
     fps:  at most so many frames a second, the first of each 1/fps slot and never one twice; 0 = every frame.
     deep: 16 bits a channel instead of 8.
     tone_map: PQ and HLG as SDR of BT.709.
+    Raises UserError where these colours need zimg and this ffmpeg lacks it.
     """
+    if needs_zscale(clip.color, tone_map):
+        _require_zscale(binary)
     pictures = ffmpeg.input(str(clip.path.resolve()))[str(clip.stream)]
     if fps > 0:
         slot, last = (

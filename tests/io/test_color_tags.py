@@ -133,7 +133,7 @@ def test_transfers_and_primaries_that_no_converter_knows_change_no_value(
 @pytest.mark.parametrize(
     ("matrix", "transfer", "name"),
     [(11, 1, "2085"), (15, 16, "IPT"), (16, 1, "YCgCo-Re"), (17, 1, "YCgCo-Ro"),
-     (10, 16, "constant luminance")],
+     (10, 16, "constant luminance"), (13, 9, "constant luminance"), (14, 18, "ICtCp in HLG")],
 )  # fmt: skip
 def test_a_matrix_that_cannot_be_undone_is_refused_by_its_name(tmp_path, matrix, transfer, name):
     path = write(tmp_path / "a.mp4", as_yuv(1, BARS), full=False, tags=tags(matrix, 9, transfer))
