@@ -14,7 +14,7 @@ from pathlib import Path
 from faceswap.config import StageSettings, option, run_stage
 from faceswap.console import say
 from faceswap.errors import UserError
-from faceswap.io.clips import clips_beside
+from faceswap.io.clips import clips_beside, is_video
 from faceswap.io.files import atomic_path, list_images
 from faceswap.io.photographs import bring_photographs, is_still
 from faceswap.types import Side
@@ -40,10 +40,12 @@ def main(cfg: Settings) -> None:
         elif clip is not None:
             bring(clip, place.clip_stem(side))
     for side in Side:
-        clips = [path.name for path in clips_beside(place.clip_stem(side))[0]]
+        clips, others = ([path.name for path in kind] for kind in clips_beside(place.clip_stem(side)))
         frames, faces = len(list_images(place.frames(side))), len(list_images(place.aligned(side)))
         missing = "no clip" if frames else f"no clip yet: copy one to {place.clip_stem(side)}.mp4"
         say(f"{side}: {', '.join(clips) or missing}")
+        if others:
+            say(f"     passed over, no video: {', '.join(others)}")
         say(f"     {frames} frames, {faces} faces")
     models = sorted(p.name for p in place.models.iterdir() if p.is_dir())
     say(f"models: {', '.join(models) or 'none yet'}")
@@ -53,6 +55,8 @@ def bring(clip: Path, stem: Path) -> None:
     """Copy `clip` to `stem` with its own suffix; an existing other clip of that side is never replaced."""
     if not clip.is_file():
         raise UserError(f"no file {clip}", "", "name a video file or a folder of pictures")
+    if not is_video(clip):
+        raise UserError(f"{clip} is no video", "", "name a video file or a folder of pictures")
     target = stem.parent / (stem.name + clip.suffix.lower())
     others, _ = clips_beside(stem)
     if target.exists() and target.stat().st_size == clip.stat().st_size:

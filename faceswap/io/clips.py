@@ -53,7 +53,7 @@ def clips_beside(stem: Path) -> tuple[list[Path], list[Path]]:
     """
     files = [path for path in _named(stem) if path.is_file()]
     videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
-    videos = videos or [path for path in files if path.suffix.lower() not in _UNFINISHED and _moves(path)]
+    videos = videos or [path for path in files if is_video(path)]
     return videos, [path for path in files if path not in videos]
 
 
@@ -63,7 +63,11 @@ def _named(stem: Path) -> list[Path]:
     return sorted(path for path in there if path.name.casefold().startswith(start))
 
 
-def _moves(path: Path) -> bool:
+def is_video(path: Path) -> bool:
+    """Whether a file is a video by its suffix, or holds one and was not left by a download."""
+    suffix = path.suffix.lower()
+    if suffix in VIDEO_SUFFIXES or suffix in _UNFINISHED:
+        return suffix in VIDEO_SUFFIXES
     try:
         return probe(path).frames > 1
     except (UserError, OSError, av.error.FFmpegError):

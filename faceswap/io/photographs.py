@@ -8,7 +8,7 @@ from pathlib import Path
 
 from faceswap.console import command, progress, say
 from faceswap.errors import UserError
-from faceswap.io.clips import VIDEO_SUFFIXES
+from faceswap.io.clips import VIDEO_SUFFIXES, clips_beside
 from faceswap.io.files import IMAGE_SUFFIXES, atomic_path, list_images, require_free_space
 from faceswap.io.leftout import left_out, say_left_out
 from faceswap.types import Side
@@ -61,6 +61,8 @@ def refuse_stills(place: Workspace, side: Side, given: Path | None) -> None:
     """Raise UserError where there are pictures and no clip to extract them from, saying where they belong."""
     frames, stem = place.frames(side), place.clip_stem(side)
     align = f"type: {command(f'stages.align_{side}', '--workspace', place.root)}"
+    if given is None and clips_beside(stem)[0]:
+        return
     beside = [given] if given else [*stem.parent.glob(f"{stem.name}.*"), stem.with_name(f"{stem.name}_clips")]
     inside = (one.iterdir() if one.is_dir() else (one,) for one in beside)
     files = [path for path in chain.from_iterable(inside) if path.is_file()]

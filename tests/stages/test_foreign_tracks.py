@@ -13,9 +13,12 @@ from faceswap.errors import UserError
 from faceswap.io.clips import clips_beside, find_clips
 from faceswap.io.ffmpeg import ffmpeg_binary
 from faceswap.io.guarded import Guarded, Limits
+from faceswap.io.photographs import refuse_stills
 from faceswap.io.sound import read_sound
 from faceswap.io.timestamps import read_timestamps
 from faceswap.io.video import probe, sample_frames
+from faceswap.types import Side
+from faceswap.workspace import Workspace
 
 TIMES_MS = tuple(40 * i for i in range(10))
 # What each container calls AAC, and a name that nobody knows.
@@ -188,6 +191,7 @@ def test_only_videos_are_clips_and_the_others_are_named(toy_clip, tmp_path, name
         (tmp_path / other).write_text("[ZoneTransfer]\nZoneId=3\n")
     assert find_clips(tmp_path / "data_dst", None) == [tmp_path / name]
     told = capsys.readouterr()
+    refuse_stills(Workspace(tmp_path), Side.DST, None)
     assert all(other in told.out + told.err for other in others)
     assert [path.name for path in clips_beside(tmp_path / "data_dst")[1]] == sorted(others)
 
@@ -206,3 +210,17 @@ def test_a_file_that_is_no_video_is_no_clip(toy_clip, tmp_path, name):
     with pytest.raises(UserError, match="no clip") as caught:
         find_clips(Path(tmp_path / "data_dst"), None)
     assert f"{name} is no video" in caught.value.found
+
+
+def test_the_workspace_takes_no_file_that_is_no_video_and_lists_clips_of_any_case(toy_clip, tmp_path):
+    clip = toy_clip.make(tmp_path / "a.mp4", TIMES_MS)
+    (tmp_path / "words.srt").write_text("hello")
+    done = stage("workspace", "--workspace", tmp_path / "w", "--dst", tmp_path / "words.srt")
+    assert done.returncode == 2 and "is no video" in done.stderr
+    shutil.copy(clip, tmp_path / "w" / "Data_SRC.MP4")
+    shutil.copy(tmp_path / "words.srt", tmp_path / "w" / "data_src.srt")
+    done = stage("workspace", "--workspace", tmp_path / "w", "--dst", clip)
+    assert (
+        "src: Data_SRC.MP4" in done.stdout and "data_src.srt" in done.stdout and "data_dst.mp4" in done.stdout
+    )
+    assert stage("workspace", "--workspace", tmp_path / "w", "--src", clip).returncode == 2
