@@ -76,7 +76,10 @@ def find_source(place: Workspace, given: Path | None) -> Source:
     to learn them. Raises UserError where there is no clip, or several.
     """
     record = read_timestamps(place.frames(Side.DST))
-    clip = probe(_find_clip(place, given, record), record.clips[0].stream if record else None)
+    clip = probe(_find_clip(place, given, record))
+    if record and record.clips[0].fingerprint == clip.fingerprint:
+        # The stream whose frames the faces were cut from, which earlier versions chose otherwise.
+        clip = probe(clip.path, record.clips[0].stream)
     choice = record.choice if record else Choice()
     if clip.several:
         say(clip.several)
