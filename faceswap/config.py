@@ -25,6 +25,7 @@ from faceswap.io.files import list_names, read_json, write_json
 from faceswap.io.lock import locked, owner_of
 from faceswap.stopping import Ending, StopRequest, exit_code
 from faceswap.streams import secure
+from faceswap.system import explain_import
 from faceswap.types import FaceType
 from faceswap.workspace import Workspace, assets
 
@@ -152,6 +153,8 @@ def run_stage(settings: type[S], main: Callable[[S], None], doc: str | None) -> 
     except Exception as error:
         if ending.wanted is not None:
             _stop(ending.wanted, ending)
+        if isinstance(error, ImportError) and (lacking := explain_import(error)):
+            _fail(lacking, ending)
         if not isinstance(error, OSError):
             raise
         _fail(UserError(*_explain_os_error(error)), ending)

@@ -5,14 +5,21 @@ import sys
 from types import FrameType, TracebackType
 
 from faceswap.streams import secure
+from faceswap.system import explain_import
 
 _WORDS = "\ninterrupted; nothing was begun yet"
 
 
 def _say(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """A Ctrl-C while a stage still loads its libraries, which takes seconds, is no failure either."""
+    """A Ctrl-C while a stage still loads its libraries, which takes seconds, is no failure either.
+
+    Nor is a library that the system lacks one of ours.
+    """
     if issubclass(kind, KeyboardInterrupt):
         print(_WORDS, file=sys.stderr)
+    elif isinstance(error, ImportError) and (lacking := explain_import(error)):
+        print(f"error: {lacking}", file=sys.stderr)
+        sys.exit(2)
     else:
         sys.__excepthook__(kind, error, trace)
 

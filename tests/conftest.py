@@ -4,19 +4,33 @@ import os
 import runpy
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
-import cv2
-import numpy as np
 import pytest
 
-from faceswap.faces.geometry import crop_transform
-from faceswap.faces.template import HEAD_MODEL
-from faceswap.faceset.metadata import FaceMeta
-from faceswap.faceset.store import write_face
+from faceswap.errors import UserError
+from faceswap.system import HINT, explain_import, missing_libraries
 from faceswap.types import FaceType, Side
+
+LACKING: UserError | None = None
+try:
+    import cv2
+    import numpy as np
+
+    from faceswap.faces.geometry import crop_transform
+    from faceswap.faces.template import HEAD_MODEL
+    from faceswap.faceset.metadata import FaceMeta
+    from faceswap.faceset.store import write_face
+
+    # Two cores are shared with whatever else runs: more threads than this only fight.
+    cv2.setNumThreads(1)
+except ImportError as error:
+    LACKING = explain_import(error)
+    if LACKING is None:
+        raise
 
 REPOSITORY = Path(__file__).parent.parent
 SHARED = REPOSITORY.parent / "shared" / "data"
@@ -25,8 +39,62 @@ RunStage = Callable[..., "subprocess.CompletedProcess[str]"]
 
 MakeFaces = Callable[..., None]
 
-# Two cores are shared with whatever else runs: more threads than this only fight.
-cv2.setNumThreads(1)
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(SkipLacking())
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """What pip cannot carry is named before anything else, also with -q, and with the line to type."""
+    lacking = missing_libraries()
+    if lacking and (reporter := session.config.pluginmanager.get_plugin("terminalreporter")):
+        reporter.write_line(f"missing here, and skipped what needs it: {', '.join(lacking)}\n  {HINT}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Without OpenCV only the tests that are marked `bare` run, since fixtures need it."""
+    for item in items if LACKING else []:
+        if item.get_closest_marker("bare") is None:
+            item.add_marker(pytest.mark.skip(reason=LACKING.what))
+
+
+class SkipLacking:
+    """Skips what comes to a library that the system lacks, by that name.
+
+    A plugin of its own, since pytest asks no conftest about the folder that another conftest lies in.
+    """
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(
+        self,
+        collector: pytest.Collector,
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        """A file, or folder, that imports what the system lacks is skipped by that name."""
+        report = yield
+        _skip_lacking(report, getattr(report, "call", None))
+        return report
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """So is a test that comes to it later."""
+        report = yield
+        _skip_lacking(report, call)
+        return report
+
+
+def _skip_lacking(
+    report: pytest.CollectReport | pytest.TestReport, call: pytest.CallInfo[Any] | None
+) -> None:
+    error = call.excinfo.value if call is not None and call.excinfo is not None else None
+    while error is not None:
+        what = explain_import(error) if isinstance(error, ImportError) else error
+        if isinstance(what, UserError) and "which pip cannot install" in what.what:
+            report.outcome, report.longrepr = "skipped", (__file__, 0, f"Skipped: {what.what}")
+            return
+        # pytest wraps what a conftest raises, and chains what a module does.
+        error = getattr(error, "cause", None) or error.__cause__
 
 
 @pytest.fixture(scope="session")

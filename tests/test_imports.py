@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).parent.parent
 
 # A module may import from its own layer only what ALLOWED names, and anything from lower layers.
 LAYERS = [
-    {"types", "errors", "commands"},
+    {"types", "errors", "commands", "system"},
     {"config", "workspace", "console", "runtime", "stopping", "streams", "io"},
     {
         "models",
@@ -37,7 +37,7 @@ LAYERS = [
     {"faces", "facepack", "masks.crops", "masks.segmenter"},
     {"train", "merge", "detector", "provenance"},
     {"masks"},
-    {"gui", "benchmark"},
+    {"gui", "benchmark", "doctor"},
 ]
 PURE = [
     "faces.geometry",

@@ -7,17 +7,16 @@ from types import FrameType
 
 from faceswap.errors import Stopped, UserError
 from faceswap.stopping import StopRequest
+from faceswap.system import HINT, explain_import, missing_libraries
 
 try:
     from PySide6.QtCore import QTimer
     from PySide6.QtGui import QColor, QImage, QPalette
     from PySide6.QtWidgets import QApplication, QStyleFactory, QWidget
 except ImportError as error:
-    raise UserError(
-        "the window needs Qt",
-        str(error),
-        "type: pip install 'faceswap-workbench[gui]'; "
-        "where a library (lib….so) is missing, on Debian: apt install libegl1 libxcb-cursor0",
+    raise (
+        explain_import(error)
+        or UserError("the window needs Qt", str(error), "type: pip install 'faceswap-workbench[gui]'")
     ) from None
 
 import numpy as np
@@ -58,6 +57,9 @@ def application(without_screen: str = "") -> QApplication:
             "neither DISPLAY nor WAYLAND_DISPLAY is set",
             without_screen,
         )
+    if os.environ.get("QT_QPA_PLATFORM", "xcb").startswith("xcb") and (lacking := missing_libraries()):
+        # Nor here.
+        raise UserError(f"a window needs {', '.join(lacking)}, which this system lacks", "", HINT)
     _keep_constants()
     app = QApplication(sys.argv[:1])
     app.setStyle(QStyleFactory.create("Fusion"))

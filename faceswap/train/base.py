@@ -48,6 +48,11 @@ def _for_both_sides(base: checkpoint.Loaded) -> dict[str, Tensor]:
     return {name: value.to(torch.float32) for name, value in both.items()}
 
 
+def base_names() -> list[str]:
+    """The bundled bases, sorted."""
+    return sorted(path.parent.name for path in (assets() / "base").glob(f"*/{checkpoint.STATE}"))
+
+
 def find_base(base: str) -> checkpoint.Loaded:
     """The weights of a bundled base by name, or of a model folder or checkpoint by path."""
     bundled = assets() / "base"
@@ -56,10 +61,9 @@ def find_base(base: str) -> checkpoint.Loaded:
             return checkpoint.read(path, [WEIGHTS])
         if checkpoint.exists(path):
             return checkpoint.load(path, [WEIGHTS])
-    names = sorted(path.parent.name for path in bundled.glob(f"*/{checkpoint.STATE}"))
     raise UserError(
         f"no base model {base!r}",
-        f"bundled: {', '.join(names) or 'none'}",
+        f"bundled: {', '.join(base_names()) or 'none'}",
         "name one of these, a model folder, or a folder that holds state.json and weights.safetensors",
     )
 

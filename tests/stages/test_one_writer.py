@@ -24,7 +24,7 @@ from tests.conftest import MakeFaces, RunStage
 REPOSITORY = Path(__file__).parents[2]
 # Those that write nothing, or single small files in one step each, or ask the lock themselves.
 UNLOCKED = {
-    "benchmark", "faceset", "preview", "detector exam", "detector predict", "detector probe",
+    "benchmark", "doctor", "faceset", "preview", "detector exam", "detector predict", "detector probe",
     "detector serve", "model backup", "model delete", "model list", "model restore",
 }  # fmt: skip
 
