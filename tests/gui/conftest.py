@@ -11,7 +11,10 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import pytest
 
-pytest.importorskip("PySide6", reason="PySide6 is not installed")
+try:
+    import PySide6.QtWidgets  # noqa: F401
+except ImportError as error:
+    pytest.skip(f"no windows: {error}", allow_module_level=True)
 
 from faceswap.faceset.store import Faceset
 from faceswap.gui.app import application
