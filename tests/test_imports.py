@@ -3,7 +3,7 @@
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -78,14 +78,22 @@ OPTIONAL = {
 HEAVY_ONCE = {"faces", "facepack"}
 
 
-def modules() -> Iterator[tuple[str, Path]]:
-    for path in sorted((REPOSITORY / "faceswap").rglob("*.py")):
-        parts = path.relative_to(REPOSITORY / "faceswap").with_suffix("").parts
-        yield ".".join(part for part in parts if part != "__init__"), path
+@cache
+def modules() -> dict[str, Path]:
+    paths = sorted((REPOSITORY / "faceswap").rglob("*.py"))
+    parts = [path.relative_to(REPOSITORY / "faceswap").with_suffix("").parts for path in paths]
+    names = [".".join(part for part in each if part != "__init__") for each in parts]
+    return dict(zip(names, paths, strict=True))
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
 def imports(path: Path, *, top_level_only: bool = False) -> set[str]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path)
     nodes = [*_skip_type_checking(tree.body)] if top_level_only else [*ast.walk(tree)]
     found: set[str] = set()
     for node in nodes:
@@ -113,11 +121,11 @@ def layer(module: str) -> int:
 
 def own(module: str) -> set[str]:
     """What `module` imports from the library, as names relative to it."""
-    path = dict(modules())[module]
+    path = modules()[module]
     return {name.removeprefix("faceswap.") for name in imports(path) if name.startswith("faceswap.")}
 
 
-ALL = [name for name, _ in modules() if name]
+ALL = [name for name in modules() if name]
 
 
 @pytest.mark.parametrize("module", ALL)
@@ -139,7 +147,7 @@ def test_train_merge_detector_and_gui_know_only_what_they_may(module: str) -> No
 
 @pytest.mark.parametrize("module", ALL)
 def test_no_library_module_imports_a_stage(module: str) -> None:
-    assert not {name for name in imports(dict(modules())[module]) if name.split(".")[0] == "stages"}
+    assert not {name for name in imports(modules()[module]) if name.split(".")[0] == "stages"}
 
 
 @pytest.mark.parametrize("path", sorted((REPOSITORY / "stages").glob("*.py")), ids=lambda path: path.stem)
@@ -157,7 +165,7 @@ def test_pure_modules_import_no_io_no_settings_no_device(module: str) -> None:
 
 @pytest.mark.parametrize("module", ALL)
 def test_optional_packages_are_imported_where_they_are_used(module: str) -> None:
-    roots = {name.partition(".")[0] for name in imports(dict(modules())[module], top_level_only=True)}
+    roots = {name.partition(".")[0] for name in imports(modules()[module], top_level_only=True)}
     # The windows' own layer is loaded only where a window is opened.
     own = {"PySide6"} if module.startswith("gui.") else set()
     assert not roots & OPTIONAL - own, f"import {sorted(roots & OPTIONAL)} inside the function that needs it"
@@ -166,7 +174,7 @@ def test_optional_packages_are_imported_where_they_are_used(module: str) -> None
 @pytest.mark.parametrize("module", ALL)
 def test_qt_lives_only_in_gui(module: str) -> None:
     if not module.startswith("gui"):
-        assert not {name for name in imports(dict(modules())[module]) if name.startswith("PySide6")}
+        assert not {name for name in imports(modules()[module]) if name.startswith("PySide6")}
 
 
 def test_training_needs_only_torch_numpy_and_opencv() -> None:
