@@ -21,7 +21,9 @@ from pydantic_settings import (
 from faceswap import __version__
 from faceswap.console import warn
 from faceswap.errors import Stopped, UserError
-from faceswap.io.files import list_names, read_json, write_json
+from faceswap.io.documents import read_settings
+from faceswap.io.faults import explained
+from faceswap.io.files import list_names, write_json
 from faceswap.io.lock import locked, owner_of
 from faceswap.stopping import Ending, StopRequest, exit_code
 from faceswap.streams import secure
@@ -155,9 +157,9 @@ def run_stage(settings: type[S], main: Callable[[S], None], doc: str | None) -> 
             _stop(ending.wanted, ending)
         if isinstance(error, ImportError) and (lacking := explain_import(error)):
             _fail(lacking, ending)
-        if not isinstance(error, OSError):
+        if not isinstance(error, OSError | MemoryError | UnicodeEncodeError):
             raise
-        _fail(UserError(*_explain_os_error(error)), ending)
+        _fail(explained(error), ending)
 
 
 def run_actions(actions: Mapping[str, tuple[Any, Callable[[Any], None]]], doc: str | None) -> None:
@@ -195,22 +197,6 @@ def _fail(error: UserError, ending: Ending) -> NoReturn:
     sys.exit(2)
 
 
-def _explain_os_error(error: OSError) -> tuple[str, str, str]:
-    import errno
-
-    hints = {
-        errno.ENOSPC: "free some disk space; the same command continues",
-        errno.EDQUOT: "free some of your disk quota; the same command continues",
-        errno.EFBIG: "choose a --workspace on a file system that takes files of this size",
-        errno.EROFS: "choose a --workspace on a disk that can be written",
-        errno.EACCES: "choose a --workspace that you may write to, or change its permissions",
-        errno.EPERM: "choose a --workspace that you may write to, or change its permissions",
-    }
-    if error.errno not in hints:
-        raise error
-    return f"the system refused to read or write {error.filename or 'a file'}", str(error), hints[error.errno]
-
-
 def _take_files(words: list[str]) -> tuple[list[str], list[Path]]:
     """Split `--preset X` and `--config X` off; presets come first, so that a config file wins over them."""
     rest: list[str] = []
@@ -245,10 +231,7 @@ def _preset(name: str) -> Path:
 
 
 def _from_file(path: Path, cls: type[StageSettings]) -> dict[str, Any]:
-    content = read_json(path)
-    values = content.get("settings", content) if isinstance(content, dict) else None
-    if not isinstance(values, dict):
-        raise UserError(f"{path} is no settings file", "", 'it should hold {"settings": {"name": value, …}}')
+    values = read_settings(path)
     unknown = sorted(set(values) - set(cls.model_fields))
     if unknown:
         known = ", ".join(cls.model_fields)
@@ -265,5 +248,5 @@ def _describe(error: ValidationError) -> str:
             else "settings"
         )
         message = item["msg"].removeprefix("Value error, ")
-        lines.append(f"{flag} {item['input']!r}: {message}" if item["loc"] else message)
+        lines.append(f"{flag} {item['input']!r:.200}: {message}" if item["loc"] else message)
     return "\n  ".join(lines)

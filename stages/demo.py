@@ -18,7 +18,8 @@ from pathlib import Path
 from faceswap.config import StageSettings, option, run_stage
 from faceswap.console import command, say
 from faceswap.errors import UserError
-from faceswap.io.files import read_json, write_json
+from faceswap.io.documents import read_as
+from faceswap.io.files import write_json
 from faceswap.io.images import write_image
 from faceswap.io.storyboard import storyboard
 from faceswap.stopping import SIGNALS, exit_code, reason
@@ -59,7 +60,7 @@ def commands(cfg: Settings) -> list[list[str]]:
 def main(cfg: Settings) -> None:
     started = time.monotonic()
     record = cfg.workspace / "demo_trained.json"
-    trained = read_json(record) if record.is_file() else []
+    trained = read_as(record, list[list[str]]) if record.is_file() else []
     for words in commands(cfg):
         # All other stages see for themselves that nothing is left to do; training could always go on.
         if words[0] == "stages.train" and words in trained:

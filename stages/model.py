@@ -19,6 +19,7 @@ from pydantic_settings import CliPositionalArg
 
 from faceswap.config import StageSettings, option, run_actions
 from faceswap.console import command, say
+from faceswap.errors import UserError
 from faceswap.io import checkpoint
 from faceswap.io.files import free_folder, gib
 from faceswap.io.lock import FolderLock
@@ -91,11 +92,12 @@ def delete(cfg: One) -> None:
 def _row(path: Path) -> str:
     try:
         state = checkpoint.read_state(path)
-    except checkpoint.DamagedError as error:
+    except (checkpoint.DamagedError, UserError) as error:
         return f"{path.name:<20} damaged: {error}"
     size = sum(file["bytes"] for file in state["files"].values())
     when = datetime.fromtimestamp((path / checkpoint.STATE).stat().st_mtime).isoformat(" ", "minutes")
-    spec = state.get("spec", {})
+    spec = state.get("spec")
+    spec = spec if isinstance(spec, dict) else {}
     what = f"{spec.get('arch', '')} {spec.get('resolution', '')}".strip()
     hours = float(state.get("elapsed_s", 0)) / 3600
     trained = f"iteration {state['iteration']:>8}, {hours:.1f} h"

@@ -27,7 +27,7 @@ from faceswap.errors import UserError
 from faceswap.faceset.store import Faceset
 from faceswap.faceset.stored_masks import counted, masks_of
 from faceswap.io import checkpoint
-from faceswap.io.files import read_json
+from faceswap.io.documents import read_settings
 from faceswap.io.lock import FolderLock
 from faceswap.io.ranges import warn_of_ranges
 from faceswap.models.arch import Arch
@@ -253,10 +253,7 @@ def remember(cfg: Settings, folder: Path) -> Settings:
     if not (path.is_file() and checkpoint.exists(folder)):
         quick = Arch.parse(cfg.arch).family == "QUICK96"
         return Settings.of((read_preset("quick96", Settings) if quick else {}) | typed)
-    last = read_json(path)
-    values = last.get("settings") if isinstance(last, dict) else None
-    if not isinstance(values, dict):
-        raise UserError(f"{path} is no settings file", "", "delete it: the model does not need it")
+    values = read_settings(path, "delete it: the model does not need it")
     if unknown := sorted(set(values) - set(Settings.model_fields)):
         warn(f"{path} sets what there is not, which is left out: {', '.join(unknown)}")
     kept = {name: value for name, value in values.items() if name in REMEMBERED and name not in typed}

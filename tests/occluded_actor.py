@@ -13,7 +13,7 @@ from faceswap.faces.warp import cut_crop
 from faceswap.faceset.metadata import FaceMeta
 from faceswap.faceset.store import Faceset, write_face
 from faceswap.faceset.stored_masks import STORED_PX
-from faceswap.io.files import read_json
+from faceswap.io.documents import read_json
 from faceswap.io.images import decode_image
 from faceswap.types import FaceType, Frame, Mask, Side
 

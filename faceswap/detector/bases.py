@@ -2,20 +2,29 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
+from pydantic import BaseModel
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
-from transformers import AutoConfig, AutoModelForImageClassification
+from transformers import AutoModelForImageClassification
 from transformers.utils import logging
 
 from faceswap.console import say
-from faceswap.detector.files import CARD, CONFIG, PROCESSOR, WEIGHTS, from_pretrained, load_detector
+from faceswap.detector.files import (
+    CARD,
+    CONFIG,
+    PROCESSOR,
+    WEIGHTS,
+    from_pretrained,
+    load_detector,
+    read_config,
+)
 from faceswap.detector.model import LABELS, PIXEL_MEAN, PIXEL_STD, DetectorSpec, Shipped, build
 from faceswap.errors import UserError
-from faceswap.io.files import read_json, sha256
-from faceswap.types import Json
+from faceswap.io.documents import Finite, read_as
+from faceswap.io.files import sha256
 from faceswap.workspace import assets
 
 RANDOM = "random"
@@ -23,6 +32,8 @@ RANDOM = "random"
 logging.set_verbosity_error()
 
 Rgb = tuple[float, float, float]
+_Size: TypeAlias = int | list[int] | dict[str, int | None] | None
+_MOST_PX = 8192
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +62,18 @@ class Base:
         return (pictures.permute(0, 3, 1, 2).float() / 255 - mean) / std
 
 
+class _Processor(BaseModel):
+    """What preprocessor_config.json says, of what decides about pixels."""
+
+    do_normalize: bool | None = True
+    do_flip_channel_order: bool | None = False
+    rescale_factor: Finite = 1 / 255
+    image_mean: tuple[Finite, Finite, Finite] | None = None
+    image_std: tuple[Finite, Finite, Finite] | None = None
+    crop_size: _Size = None
+    size: _Size = None
+
+
 def open_base(folder: Path | None, seed: int) -> Base:
     """The model of `folder`, without one the bundled detector, without that a ViT-T of random weights.
 
@@ -74,7 +97,7 @@ def open_base(folder: Path | None, seed: int) -> Base:
         model, patch_head, seen = detector.classifier, dict(detector.patch_head.state_dict()), card.seen
     else:
         model = _open(folder, seed)
-    content = read_json(folder / PROCESSOR)
+    content = read_as(folder / PROCESSOR, _Processor)
     mean, std = _scaling(folder, content)
     size_px = _size_px(folder, model.config, content)
     return Base(model, size_px, mean, std, patch_head, folder.name, sha256(folder / WEIGHTS), seen)
@@ -96,11 +119,11 @@ def _require_files(folder: Path) -> None:
 
 def _open(folder: Path, seed: int) -> Any:
     try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        config = read_config(folder)
         _require_its_own_kind(folder, config)
         knows_ours = _knows_ours(folder, config)
         weights = from_pretrained(folder)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         hint = "name a model that AutoModelForImageClassification opens"
         raise UserError(f"the base {folder} cannot be opened", str(error).splitlines()[0], hint) from None
     if not knows_ours:
@@ -146,26 +169,26 @@ def _is_head(name: str) -> bool:
     return "classifier" in name.partition(".")[0]
 
 
-def _scaling(folder: Path, content: Json) -> tuple[Rgb, Rgb]:
-    if content.get("do_normalize", True) is False:
+def _scaling(folder: Path, said: _Processor) -> tuple[Rgb, Rgb]:
+    if said.do_normalize is False:
         return (0.0,) * 3, (1.0,) * 3
-    mean, std = (content.get(name) for name in ("image_mean", "image_std"))
-    odd = content.get("do_flip_channel_order") or abs(content.get("rescale_factor", 1 / 255) - 1 / 255) > 1e-6
-    if odd or not all(isinstance(value, list) and len(value) == 3 for value in (mean, std)):
+    mean, std = said.image_mean, said.image_std
+    odd = said.do_flip_channel_order or abs(said.rescale_factor - 1 / 255) > 1e-6
+    if odd or mean is None or std is None or min(std) <= 0:
         raise UserError(
             f"how {folder} reads pictures is not known",
             f"its {PROCESSOR} has image_mean {mean}, image_std {std}, or other scales or channels",
             "name a base whose processor rescales RGB by 1/255 and normalises by mean and std",
         )
-    return tuple(map(float, mean)), tuple(map(float, std))  # type: ignore[arg-type, return-value]
+    return mean, std
 
 
-def _size_px(folder: Path, config: Any, content: Json) -> int:
-    size = getattr(config, "image_size", None) or content.get("crop_size") or content.get("size")
+def _size_px(folder: Path, config: Any, said: _Processor) -> int:
+    size = getattr(config, "image_size", None) or said.crop_size or said.size
     sides = {
         *(size.values() if isinstance(size, dict) else size if isinstance(size, (list, tuple)) else [size])
     }
-    if len(sides) != 1 or not isinstance(side := sides.pop(), int):
+    if len(sides) != 1 or not isinstance(side := sides.pop(), int) or not 1 <= side <= _MOST_PX:
         found = f"{CONFIG} and {PROCESSOR} say {size}"
-        raise UserError(f"the input of {folder} is no square", found, "name a base that reads squares")
+        raise UserError(f"the input of {folder} is no square", found[:300], "name a base that reads squares")
     return side

@@ -17,7 +17,7 @@ from faceswap.detector.judge import Judge
 from faceswap.detector.metrics import uniform_frames
 from faceswap.errors import UserError
 from faceswap.io import checkpoint
-from faceswap.io.files import read_json
+from faceswap.io.documents import DocumentError, fitted, read_settings
 from faceswap.io.images import DamagedImage, read_image
 from faceswap.merge.predict import Predictor, predictor_of
 from faceswap.merge.render import Subject, render
@@ -84,13 +84,11 @@ def merged_look(path: Path) -> MergeSettings:
     """The look that stages.merge saved in `path`, or the usual one where nothing is saved."""
     if not path.is_file():
         return MergeSettings()
-    saved = read_json(path)
+    saved = read_settings(path, "merge again")
     try:
-        known = {
-            name: saved["settings"][name] for name in MergeSettings.model_fields.keys() & saved["settings"]
-        }
-        return MergeSettings(**known)
-    except (KeyError, TypeError, ValueError) as error:
+        known = {name: saved[name] for name in MergeSettings.model_fields if name in saved}
+        return fitted(known, MergeSettings)
+    except DocumentError as error:
         raise UserError(f"{path} holds no settings of a merge", str(error), "merge again") from None
 
 

@@ -18,7 +18,8 @@ from faceswap.detector.fit import EXAM_SEED, Fit, Material, belongs, fit
 from faceswap.detector.judge import Judge
 from faceswap.detector.model import DetectorSpec, Family
 from faceswap.detector.recipe import Arm
-from faceswap.io.files import read_json, write_json
+from faceswap.io.documents import read_json
+from faceswap.io.files import write_json
 from faceswap.types import Json
 
 

@@ -9,10 +9,10 @@ import copy
 import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForImageClassification, ViTImageProcessor
@@ -21,7 +21,9 @@ from transformers.utils import logging
 from faceswap.console import command
 from faceswap.detector.model import LABELS, PIXEL_MEAN, PIXEL_STD, Config, Shipped, from_config
 from faceswap.errors import UserError
-from faceswap.io.files import read_json, replace_folder, sha256, share, write_json
+from faceswap.io.checkpoint import not_finite
+from faceswap.io.documents import Count, Digest, DocumentError, FileName, fitted, read_json
+from faceswap.io.files import replace_folder, sha256, share, write_json
 from faceswap.workspace import assets
 
 # Its own bars over files of a few megabytes say nothing to our users.
@@ -31,7 +33,17 @@ SCHEMA = 1
 CONFIG, WEIGHTS, PROCESSOR = "config.json", "model.safetensors", "preprocessor_config.json"
 # The false-positive rate whose threshold verdicts are given at, as it is written in a card.
 HEADLINE_FPR = "0.05"
+_COPY = "copy the folder again"
+# No side, width or number of layers in a configuration is larger.
+_MOST_SIZE = 2**20
 PATCH_HEAD, CARD = "patch_head.safetensors", "detector.json"
+
+
+class _About(BaseModel):
+    """What a card says of the files beside it."""
+
+    schema_number: Count = Field(0, alias="schema")
+    files: dict[FileName, Digest]
 
 
 @dataclass(frozen=True)
@@ -44,8 +56,8 @@ class Card:
     which a self-test knows material that the detector has seen, however it was cut out or compressed.
     """
 
-    temperature: float = 1.0
-    thresholds: dict[str, float] = field(default_factory=dict)
+    temperature: Annotated[float, Field(gt=0, le=1e6)] = 1.0
+    thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = field(default_factory=dict)
     face_type: str = "whole"
     training: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
@@ -117,11 +129,7 @@ def load_detector(folder: Path) -> tuple[Shipped, Card]:
     missing = [name for name in (WEIGHTS, PROCESSOR, PATCH_HEAD, CARD) if not (folder / name).is_file()]
     if missing:
         raise UserError(f"the detector {folder} is incomplete", f"no {', '.join(missing)}", "copy it again")
-    try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        found = str(error).splitlines()[0]
-        raise UserError(f"{folder / CONFIG} cannot be read", found, "copy the folder again") from None
+    config = read_config(folder)
     if not isinstance(config, Config):
         raise UserError(f"{folder} is a {config.model_type}", "", "only vit and cvt can judge")
     labels = {int(index): str(name) for index, name in config.id2label.items()}
@@ -139,15 +147,33 @@ def load_detector(folder: Path) -> tuple[Shipped, Card]:
     return detector.float().eval(), card
 
 
+def read_config(folder: Path) -> Any:
+    """transformers' configuration of `folder`; UserError where it is damaged or describes no network."""
+    found = read_json(folder / CONFIG, hint=_COPY)
+    sizes = [value for value in found.values() if isinstance(value, int)] if isinstance(found, dict) else []
+    if not isinstance(found, dict) or any(abs(size) > _MOST_SIZE for size in sizes):
+        raise UserError(f"{folder / CONFIG} describes no network", "", _COPY)
+    try:
+        return AutoConfig.from_pretrained(folder, local_files_only=True)
+    # transformers and the checks of its many configurations raise their own kinds.
+    except Exception as error:
+        told = (str(error) or type(error).__name__).splitlines()[0]
+        raise UserError(f"{folder / CONFIG} cannot be read", told[:300], _COPY) from None
+
+
 def from_pretrained(folder: Path) -> dict[str, torch.Tensor]:
     """The classifier's weights by our names from files that may carry an older transformers' names.
 
     Raises UserError when any encoder weight is missing or of another shape.
     """
     _tensors(folder / WEIGHTS)
-    model, report = AutoModelForImageClassification.from_pretrained(
-        folder, output_loading_info=True, dtype=torch.float32, local_files_only=True
-    )
+    try:
+        model, report = AutoModelForImageClassification.from_pretrained(
+            folder, output_loading_info=True, dtype=torch.float32, local_files_only=True
+        )
+    except Exception as error:  # whatever the network of an odd configuration raises
+        told = (str(error) or type(error).__name__).splitlines()[0]
+        raise UserError(f"the weights of {folder} cannot be opened", told[:300], _COPY) from None
     lost = sorted({*report["missing_keys"], *(str(key) for key in report["mismatched_keys"])})
     lost = [name for name in lost if not name.startswith("classifier.")]
     if lost:
@@ -170,9 +196,12 @@ def _load(module: torch.nn.Module, path: Path, tensors: dict[str, torch.Tensor])
 
 def _tensors(path: Path) -> dict[str, torch.Tensor]:
     try:
-        return load_file(path)
+        tensors = load_file(path)
     except (SafetensorError, OSError) as error:
-        raise UserError(f"{path} is damaged", str(error), "copy the folder again") from None
+        raise UserError(f"{path} is damaged", str(error), _COPY) from None
+    if odd := not_finite(tensors):
+        raise UserError(f"{path} is damaged", odd, _COPY)
+    return tensors
 
 
 def _require_our_pixels(folder: Path) -> None:
@@ -188,16 +217,18 @@ def _read_card(folder: Path) -> Card:
     content = read_json(folder / CARD)
     if not isinstance(content, dict) or "files" not in content:
         raise UserError(f"{folder / CARD} is no detector's card", "", "copy the folder again")
-    if content.get("schema", 0) > SCHEMA:
-        raise UserError(f"{folder} was written by a newer version", f"schema {content['schema']}", "update")
-    for name, stated in content["files"].items():
-        if sha256(folder / name) != stated:
+    try:
+        about = fitted(content, _About)
+    except DocumentError as error:
+        raise UserError(f"{folder / CARD} is no detector's card", str(error), _COPY) from None
+    if about.schema_number > SCHEMA:
+        raise UserError(f"{folder} was written by a newer version", f"schema {about.schema_number}", "update")
+    for name, stated in about.files.items():
+        if not (folder / name).is_file() or sha256(folder / name) != stated:
             raise UserError(
                 f"{folder / name} has changed", "its hash is not the card's", "copy the folder again"
             )
     try:
-        return TypeAdapter(Card).validate_python(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        found = f"{'.'.join(map(str, first['loc']))} is {str(first['input'])[:80]!r}: {first['msg']}"
-        raise UserError(f"{folder / CARD} is no detector's card", found, "copy the folder again") from None
+        return fitted(content, Card)
+    except DocumentError as error:
+        raise UserError(f"{folder / CARD} is no detector's card", str(error), _COPY) from None

@@ -10,11 +10,12 @@ from contextlib import closing
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import BaseModel, Field
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -27,7 +28,9 @@ from faceswap.detector.overfitting import Evaluation, began_to_overfit, overfitt
 from faceswap.detector.prepare import Picture, read_square
 from faceswap.errors import UserError
 from faceswap.io import checkpoint, moments
+from faceswap.io.documents import DocumentError, Finite, fitted
 from faceswap.io.flow import ordered_map
+from faceswap.models.stored import refuse_unfit
 from faceswap.models.weights import decay_groups
 from faceswap.stopping import StopRequest
 
@@ -36,6 +39,15 @@ SAVE_MINUTES = 5.0
 WORKERS = 2
 # Squares kept in memory, at 224 px about 0.3 GB: a small folder is then decoded once.
 _remembered = lru_cache(2048)(read_square)
+
+
+class _Stored(BaseModel):
+    """The state of a checkpoint."""
+
+    same: dict[str, Any]
+    seconds: Annotated[Finite, Field(ge=0)]
+    losses: list[Finite]
+    evaluations: Annotated[list[Evaluation], Field(min_length=1)]
 
 
 class FineTuning:
@@ -174,27 +186,42 @@ class FineTuning:
         checkpoint.save(self.folder, parts, content)
 
     def _continue(self) -> None:
-        loaded = checkpoint.load(self.folder, ["weights", "best", "optimizer"])
+        loaded = checkpoint.load(self.folder, ["weights", "best", "optimizer"], self._check)
         for note in loaded.rejected:
             say(note)
         checkpoint.set_aside(loaded)
-        there = loaded.state["same"]
-        other = [
-            f"{name} {there.get(name)} there, {value} now"
-            for name, value in self._same.items()
-            # JSON has no tuples.
-            if there.get(name) != (list(value) if isinstance(value, tuple) else value)
-        ]
-        if other:
+        state = fitted(loaded.state, _Stored)
+        if other := self._differences(state):
             found = ", ".join(other)
             raise UserError(f"{self.folder} is trained another way", found, "name another --output")
         self.model.load_state_dict(loaded.tensors["weights"])
         self._best = loaded.tensors["best"]
         moments.load_tensors(self.optimizer, loaded.tensors["optimizer"])
-        self.iteration, self.seconds = loaded.iteration, float(loaded.state["seconds"])
-        self._losses = loaded.state["losses"]
-        self.evaluations = [Evaluation(*values) for values in loaded.state["evaluations"]]
+        self.iteration, self.seconds = loaded.iteration, state.seconds
+        self._losses, self.evaluations = state.losses, list(state.evaluations)
         say(f"continuing at iteration {self.iteration}, {100 * self.progress:.0f} %")
+
+    def _differences(self, state: "_Stored") -> list[str]:
+        """In words, how the checkpoint was trained otherwise."""
+        return [
+            f"{name} {state.same.get(name)} there, {value} now"
+            for name, value in self._same.items()
+            # JSON has no tuples.
+            if state.same.get(name) != (list(value) if isinstance(value, tuple) else value)
+        ]
+
+    def _check(self, loaded: checkpoint.Loaded) -> None:
+        try:
+            state = fitted(loaded.state, _Stored)
+        except DocumentError as error:
+            raise checkpoint.DamagedError(f"its state is no fine-tuning's: {error}") from None
+        if self._differences(state):
+            return
+        if loaded.iteration > self.iterations:
+            raise checkpoint.DamagedError(f"iteration {loaded.iteration} of {self.iterations}")
+        for part in ("weights", "best"):
+            refuse_unfit(self.model.state_dict(), loaded.tensors[part])
+        moments.check_tensors(self.optimizer, loaded.tensors["optimizer"])
 
     def _update(self, pictures: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
         for group in self.optimizer.param_groups:

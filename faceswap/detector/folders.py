@@ -4,9 +4,8 @@ DIR/Real/…, DIR/Fake/…     pictures and clips, in any sub-folders; upper or 
 DIR/groups.csv             optional: file, identity, video; files as paths from DIR
 """
 
-import csv
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from faceswap.errors import UserError
 from faceswap.io.clips import VIDEO_SUFFIXES
 from faceswap.io.files import IMAGE_SUFFIXES, sha256
 from faceswap.io.flow import ordered_map
+from faceswap.io.tables import read_table
 
 GROUPS = "groups.csv"
 TRAIN, VALIDATION, TEST, UNUSED = "train", "validation", "test", "unused"
@@ -182,24 +182,10 @@ def _read_groups(path: Path, entries: Sequence[Entry]) -> dict[str, list[tuple[s
     return shared
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    # Excel begins its UTF-8 files with a byte order mark.
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            table = csv.DictReader(file, strict=True)
-            columns = set(table.fieldnames or ())
-            if not {"file"} < columns <= {"file", "identity", "video"}:
-                found = f"found the columns {', '.join(table.fieldnames or ()) or 'none'}"
-                hint = "it needs file, and identity or video or both"
-                raise UserError(f"{path} has other columns than file, identity, video", found, hint)
-            for row in table:
-                if set(row) != columns or None in row.values():
-                    found = f"{len(columns)} columns are named in its first line"
-                    raise UserError(
-                        f"line {table.line_num} of {path} has more or fewer cells", found, "mend it"
-                    )
-                yield table.line_num, row
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(
-            f"{path} is no UTF-8 table", str(error), "save it as CSV UTF-8, with commas"
-        ) from None
+def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    columns, rows = read_table(path, "save it as CSV UTF-8, with commas")
+    if not {"file"} < set(columns) <= {"file", "identity", "video"}:
+        found = f"found the columns {', '.join(columns)[:200] or 'none'}"
+        hint = "it needs file, and identity or video or both"
+        raise UserError(f"{path} has other columns than file, identity, video", found, hint)
+    return rows

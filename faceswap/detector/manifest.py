@@ -16,6 +16,7 @@ from typing import Literal
 
 from faceswap.errors import UserError
 from faceswap.io.files import sha256, write_bytes
+from faceswap.io.tables import read_table
 
 NAME = "manifest.csv"
 Label = Literal["real", "fake"]
@@ -63,14 +64,15 @@ def read_manifest(folder: Path) -> list[Item]:
     if not path.is_file():
         hint = "make the set first: python -m stages.detector gather --help"
         raise UserError(f"no {NAME} in {folder}", "" if folder.is_dir() else "there is no such folder", hint)
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file)
-        if set(rows.fieldnames or ()) != set(_COLUMNS):
-            raise UserError(f"{path} has other columns", ", ".join(rows.fieldnames or ()), "gather it again")
-        items = [Item(**{name: row[name] for name in _COLUMNS}) for row in rows]  # type: ignore[arg-type]
-    for number, item in enumerate(items, start=2):
+    columns, rows = read_table(path, "gather it again")
+    if set(columns) != set(_COLUMNS):
+        raise UserError(f"{path} has other columns", ", ".join(columns)[:200], "gather it again")
+    items = []
+    for line, row in rows:
+        item = Item(**row)  # type: ignore[arg-type]
         if item.label not in ("real", "fake") or item.split not in SPLITS:
-            raise UserError(f"line {number} of {path} is not valid", f"{item.label!r}, {item.split!r}", "")
+            raise UserError(f"line {line} of {path} is not valid", f"{item.label!r}, {item.split!r}", "")
+        items.append(item)
     leaks = leaked_people(items)
     if leaks:
         raise UserError(

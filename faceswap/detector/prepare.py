@@ -8,12 +8,13 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import av.error
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import StringConstraints
 
 from faceswap.console import progress, say, warn
 from faceswap.detector.folders import READERS, Entry
@@ -22,6 +23,7 @@ from faceswap.detector.metrics import uniform_frames
 from faceswap.detector.model import LABELS
 from faceswap.errors import UserError
 from faceswap.faces.analysis import Analyst
+from faceswap.io.documents import Count, Digest, read_lines
 from faceswap.io.ffmpeg import extract_command, ffmpeg_binary
 from faceswap.io.flow import ordered_map
 from faceswap.io.images import DamagedImage, as_uint8, read_image, write_image
@@ -56,14 +58,18 @@ class Skipped(NamedTuple):
         return self.damaged or f"no face was found{of_clip}"
 
 
+_FrameNumber = Annotated[str, StringConstraints(pattern=r"^(-|[0-9]{1,12})$")]
+_File = Annotated[str, StringConstraints(max_length=1024, pattern=r"^[^\x00]*$")]
+
+
 @dataclass(frozen=True)
 class Cut:
     """What became of one file. files: its pictures by frame, "-" for a still one; "" is the file itself."""
 
-    sha256: str
+    sha256: Digest
     how: str
-    files: dict[str, str]
-    faceless: int = 0
+    files: dict[_FrameNumber, _File]
+    faceless: Count = 0
     damaged: str = ""
 
 
@@ -192,12 +198,7 @@ def read_square(path: Path, side_px: int) -> NDArray[np.uint8]:
 def _read(path: Path, cutter: Cutter) -> dict[str, Cut]:
     """What was made before in the same way and is still there."""
     found: dict[str, Cut] = {}
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
-    for line in lines:
-        try:
-            made = Cut(**json.loads(line))
-        except (ValueError, TypeError):
-            continue
+    for made in read_lines(path, Cut):
         if made.how == cutter.how and all(
             (cutter.work / file).is_file() for file in made.files.values() if file
         ):

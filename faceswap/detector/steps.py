@@ -13,6 +13,7 @@ from faceswap.detector.samples import DetectorBatch
 from faceswap.detector.ssat import Decoder, draw_mask, reconstruct
 from faceswap.errors import UserError
 from faceswap.io import moments
+from faceswap.models.stored import refuse_unfit
 from faceswap.models.weights import decay_groups, running_mean
 
 BETAS = (0.9, 0.95)
@@ -84,6 +85,14 @@ class DetectorStep:
         if self.decoder is not None:
             self.decoder.load_state_dict(parts["decoder"])
         moments.load_tensors(self.optimizer, parts["optimizer"])
+
+    def check(self, parts: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Raise DamagedError where `parts` are not what `tensors` gives."""
+        refuse_unfit(self.detector.state_dict(), parts["weights"])
+        refuse_unfit(self.averaged.state_dict(), parts["mean"])
+        if self.decoder is not None:
+            refuse_unfit(self.decoder.state_dict(), parts["decoder"])
+        moments.check_tensors(self.optimizer, parts["optimizer"])
 
     def parts(self) -> list[str]:
         """The names of the checkpoint parts."""

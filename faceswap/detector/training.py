@@ -12,13 +12,16 @@ from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import BaseModel, Field
 
 from faceswap.console import progress_bar, say
 from faceswap.detector.samples import DetectorBatch
 from faceswap.detector.steps import DetectorStep
 from faceswap.errors import UserError
 from faceswap.io import checkpoint
+from faceswap.io.documents import DocumentError, Finite, fitted
 from faceswap.io.flow import ordered_map
 from faceswap.stopping import StopRequest
 
@@ -45,6 +48,13 @@ class Validation(NamedTuple):
 
     figures: dict[str, float]
     keep: Callable[[], None]
+
+
+class _Stored(BaseModel):
+    recipe: dict[str, Any]
+    seed: int
+    seconds: Annotated[Finite, Field(ge=0)]
+    best: Finite | None
 
 
 class DetectorTraining:
@@ -133,21 +143,37 @@ class DetectorTraining:
         checkpoint.save(self.folder, self.step.tensors(), state)
 
     def _continue(self) -> None:
-        loaded = checkpoint.load(self.folder, self.step.parts())
+        loaded = checkpoint.load(self.folder, self.step.parts(), self._check)
         for note in loaded.rejected:
             say(note)
         checkpoint.set_aside(loaded)
-        wanted = asdict(self.step.recipe) | {"seed": self.step.seed}
-        there = loaded.state["recipe"] | {"seed": loaded.state["seed"]}
-        other = [name for name, value in wanted.items() if there.get(name) != value]
-        if other:
-            found = ", ".join(f"{name} {there.get(name)} there, {wanted[name]} now" for name in other)
+        if other := self._differences(loaded):
+            found = ", ".join(other)
             raise UserError(f"{self.folder} is trained another way", found, "name another --output")
+        state = fitted(loaded.state, _Stored)
         self.step.restore(loaded.tensors)
-        self.iteration, self.seconds = loaded.iteration, float(loaded.state["seconds"])
-        best = loaded.state["best"]
-        self.best = float("-inf") if best is None else float(best)
+        self.iteration, self.seconds = loaded.iteration, state.seconds
+        self.best = float("-inf") if state.best is None else state.best
         say(f"continuing at iteration {self.iteration}, {100 * self.progress:.0f} %")
+
+    def _differences(self, loaded: checkpoint.Loaded) -> list[str]:
+        """In words, how the checkpoint was trained otherwise."""
+        wanted = asdict(self.step.recipe) | {"seed": self.step.seed}
+        state = fitted(loaded.state, _Stored)
+        there = state.recipe | {"seed": state.seed}
+        return [
+            f"{name} {there.get(name)} there, {value} now"
+            for name, value in wanted.items()
+            if there.get(name) != value
+        ]
+
+    def _check(self, loaded: checkpoint.Loaded) -> None:
+        try:
+            differs = self._differences(loaded)
+        except DocumentError as error:
+            raise checkpoint.DamagedError(f"its state is no detector training's: {error}") from None
+        if not differs:
+            self.step.check(loaded.tensors)
 
     def _bar(self) -> Any:
         total = self.schedule.iterations

@@ -7,9 +7,10 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 import torch
+from pydantic import BaseModel, Field
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -17,9 +18,13 @@ from torch.optim.swa_utils import AveragedModel
 
 from faceswap.errors import UserError
 from faceswap.io import moments
+from faceswap.io.checkpoint import DamagedError, not_finite
+from faceswap.io.documents import Digest, DocumentError, Finite, fitted
 from faceswap.io.files import atomic_path
+from faceswap.models.stored import refuse_unfit
 from faceswap.models.weights import decay_groups, running_mean
 
+_ANEW = "delete it to start anew"
 _MEAN_DECAY, _WEIGHT_DECAY = 0.9985, 0.02
 
 
@@ -72,6 +77,13 @@ class StateFile:
         return False
 
 
+class _Metadata(BaseModel):
+    digest: Digest
+    step: Annotated[int, Field(ge=0, le=10**9)]
+    seconds: Annotated[Finite, Field(ge=0)]
+    loss: Finite
+
+
 def save_state(path: Path, state: State) -> None:
     """Write the state to `path` atomically."""
     tensors = state.tensors()
@@ -86,19 +98,27 @@ def load_state(path: Path, state: State) -> None:
         with safe_open(path, "pt") as file:
             metadata = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no iterator)
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read", str(error), "delete it to train from the start") from None
-    if _digest(tensors) != metadata["digest"]:
-        raise UserError(f"{path} is damaged", "its contents do not fit its digest", "delete it to start anew")
     try:
-        state.network.load_state_dict(_part(tensors, "network."))
-        state.average.load_state_dict(_part(tensors, "average."))
-    except RuntimeError as error:
-        found = str(error)[:200]
-        raise UserError(f"{path} is of another network", found, "delete it to start anew") from None
+        known = fitted(metadata, _Metadata)
+    except DocumentError as error:
+        raise UserError(f"{path} is damaged", str(error), _ANEW) from None
+    if _digest(tensors) != known.digest:
+        raise UserError(f"{path} is damaged", "its contents do not fit its digest", _ANEW)
+    if odd := not_finite(tensors):
+        raise UserError(f"{path} is damaged", odd, _ANEW)
+    try:
+        refuse_unfit(state.network.state_dict(), _part(tensors, "network."))
+        refuse_unfit(state.average.state_dict(), _part(tensors, "average."))
+        moments.check_tensors(state.optimizer, _part(tensors, "optimizer."))
+    except DamagedError as error:
+        raise UserError(f"{path} is of another network", str(error), _ANEW) from None
+    state.network.load_state_dict(_part(tensors, "network."))
+    state.average.load_state_dict(_part(tensors, "average."))
     moments.load_tensors(state.optimizer, _part(tensors, "optimizer."))
-    state.step, state.seconds = int(metadata["step"]), float(metadata["seconds"])
-    state.loss, state.saved_at_s = float(metadata["loss"]), state.seconds
+    state.step, state.seconds = known.step, known.seconds
+    state.loss, state.saved_at_s = known.loss, known.seconds
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -15,7 +15,8 @@ from faceswap.faces.extract import CropStyle, align_frames
 from faceswap.faces.packs import BUNDLED, load_pack
 from faceswap.faces.steady import steady
 from faceswap.faceset.store import Faceset, deepfacelab_faces
-from faceswap.io.files import free_folder, list_images, read_json, write_json
+from faceswap.io.documents import read_settings
+from faceswap.io.files import free_folder, list_images, write_json
 from faceswap.io.leftout import left_out, say_left_out
 from faceswap.runtime import DeviceName
 from faceswap.types import FaceType, Json, Side
@@ -127,7 +128,7 @@ def _mismatch(cfg: AlignSettings, side: Side, frames: list[Path], log: AlignLog,
         return ""
     if not saved.is_file():
         return "this stage did not make them"
-    before, now = read_json(saved).get("settings", {}), cfg.model_dump(mode="json")
+    before, now = read_settings(saved), cfg.model_dump(mode="json")
     differing = [
         f"--{key.replace('_', '-')} was {before[key]}, now {now[key]}"
         for key in _DECISIVE

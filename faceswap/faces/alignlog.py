@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from faceswap.faces.extract import FrameResult
+from faceswap.io.documents import read_lines
 from faceswap.io.files import natural_order
 from faceswap.types import Json
 
@@ -16,7 +17,7 @@ class AlignLog:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / LOG_NAME
-        self.results = _read(self._path)
+        self.results = {result.frame: result for result in read_lines(self._path, FrameResult)}
         # A line that a kill cut off must not swallow the next one.
         self._torn = self._path.is_file() and self._path.read_bytes()[-1:] not in (b"", b"\n")
 
@@ -57,16 +58,3 @@ class AlignLog:
             ),
             "damaged": {r.frame: r.damaged for r in results if r.damaged},
         }
-
-
-def _read(path: Path) -> dict[str, FrameResult]:
-    results: dict[str, FrameResult] = {}
-    if not path.is_file():
-        return results
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            result = FrameResult(**json.loads(line))
-        except (ValueError, TypeError):
-            continue
-        results[result.frame] = result
-    return results

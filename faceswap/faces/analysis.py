@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from faceswap.facepack.boxes import Boxes, box_from_landmarks, iou_matrix
 from faceswap.facepack.points import five_points
+from faceswap.faces.answers import NoAnswer, asked, tell_once
 from faceswap.faces.finding import TURNS, View, area, find_boxes, run_finder, views
 from faceswap.faces.geometry import apply_transform, crop_transform, fit_similarity
 from faceswap.faces.packs import Pack
@@ -113,7 +114,8 @@ class Analyst:
             # Some of the largest may prove to be no face, or one face twice.
             boxes = boxes[: 2 * self.max_faces + 2]
         fresh = [item for item in boxes if not any(_same_box(item[0], face.box) for face in known)]
-        answers = [(box, score, place(self.pack, frame, box, degrees)) for box, score in fresh]
+        seen = ((box, score, self._placed(frame, box, degrees)) for box, score in fresh)
+        answers = [(box, score, answer) for box, score, answer in seen if answer is not None]
         for box, score, placed in sorted(answers, key=lambda answer: answer[2].unrest):
             if any(_same_face(placed.landmarks, face.landmarks) for face in kept):
                 continue
@@ -132,11 +134,20 @@ class Analyst:
         answers = [placed]
         if not placed.settled and self.rotations:
             # The box of a face seen the wrong way up is off, too: one more pass makes up for it.
-            answers = [place(self.pack, frame, box, degrees + turn, passes=3) for turn in TURNS]
+            turned = [self._placed(frame, box, degrees + turn, passes=3) for turn in TURNS]
+            answers = [answer for answer in turned if answer is not None] or answers
         scores = [self._second_look(frame, answer.landmarks) for answer in answers]
         best = int(np.argmax([score - answer.unrest for score, answer in zip(scores, answers, strict=True)]))
         stands = scores[best] >= _SURE_AGAIN and answers[best].unrest <= _CALM_AGAIN
         return answers[best] if stands else None
+
+    def _placed(self, frame: Frame, box: Boxes, degrees: float, passes: int = 2) -> Placed | None:
+        """Landmarks, None where the pack's answer is of no use, which is told once."""
+        try:
+            return place(self.pack, frame, box, degrees, passes)
+        except NoAnswer as error:
+            tell_once(f"{error.what}; such faces are passed over")
+            return None
 
     def _second_look(self, frame: Frame, landmarks: Points) -> float:
         """The finder's score of a face in an upright crop around the landmarks, 0 if there is none."""
@@ -149,17 +160,22 @@ class Analyst:
 
 
 def embed(pack: Pack, frame: Frame, landmarks: Points) -> NDArray[np.float32] | None:
-    """The recogniser's vector of a face, (D,); None when the pack has no recogniser."""
-    if pack.recogniser is None:
+    """The recogniser's vector of a face, (D,); None when the pack has none, or its answer is of no use."""
+    recogniser = pack.recogniser
+    if recogniser is None:
         return None
     from insightface.utils.face_align import arcface_dst
 
-    input_px = int(pack.recogniser.input_size[0])
+    input_px = int(recogniser.input_size[0])
     five = five_points(landmarks).astype(np.float64)
     frame_to_cut = fit_similarity(five, arcface_dst.astype(np.float64) * (input_px / 112))
     cut = as_uint8(cut_crop(frame, frame_to_cut, input_px))
-    embedding = pack.recogniser.get_feat(cv2.cvtColor(cut, cv2.COLOR_RGB2BGR))
-    return np.asarray(embedding, np.float32).ravel()
+    shown = cv2.cvtColor(cut, cv2.COLOR_RGB2BGR)
+    embedding = asked(pack.folder, "recogniser", lambda: recogniser.get_feat(shown)).ravel()
+    if not np.isfinite(embedding).all():
+        tell_once(f"the recogniser of {pack.folder} answers what is no number: those faces have no vector")
+        return None
+    return embedding
 
 
 def _same_box(first: Boxes, second: Boxes) -> bool:

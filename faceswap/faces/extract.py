@@ -16,6 +16,8 @@ from faceswap.faces.geometry import crop_transform
 from faceswap.faces.warp import cut_crop
 from faceswap.faceset.metadata import FaceMeta
 from faceswap.faceset.store import write_face
+from faceswap.io.documents import Count, FileName
+from faceswap.io.faults import is_general
 from faceswap.io.flow import ordered_map
 from faceswap.io.images import DamagedImage, as_uint8, read_image, write_image
 from faceswap.types import FaceType, Side, Transform
@@ -40,9 +42,9 @@ class CropStyle:
 class FrameResult:
     """What became of one frame: its name, file size, number of crops, or why it could not be read."""
 
-    frame: str
-    bytes: int
-    faces: int = 0
+    frame: FileName
+    bytes: Count
+    faces: Count = 0
     damaged: str = ""
 
 
@@ -65,11 +67,16 @@ def align_frames(
 def _align_frame(
     path: Path, aligned: Path, analyst: Analyst, style: CropStyle, debug: Path | None
 ) -> FrameResult:
-    size = path.stat().st_size
+    size = 0
     try:
+        size = path.stat().st_size
         frame = read_image(path)
     except DamagedImage as error:
         return FrameResult(path.name, size, damaged=error.reason)
+    except OSError as error:
+        if is_general(error):
+            raise
+        return FrameResult(path.name, size, damaged=f"it cannot be read ({error.strerror})")
     kept = []
     for face in analyst.find(frame):
         frame_to_face = crop_transform(face.landmarks, style.size_px, style.face_type)

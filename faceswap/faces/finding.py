@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap.facepack.boxes import Boxes, suppress
+from faceswap.faces.answers import asked, believed_boxes
 from faceswap.faces.geometry import apply_transform, compose_transforms
 from faceswap.faces.packs import Pack
 from faceswap.io.images import as_uint8
@@ -124,12 +125,17 @@ def run_finder(pack: Pack, picture: Frame) -> NDArray[np.float32]:
     """(N, 5): corners in the picture's pixels and score, of an RGB uint8 picture at its own size."""
     bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
     if pack.finder.static_input_size is not None:
-        return np.asarray(pack.finder.detect(bgr)[0], np.float32)
+        return _detect(pack, bgr)
     # Just enough padding for the finder's largest stride, instead of insightface's square.
     height, width = (-(-side // 32) * 32 for side in bgr.shape[:2])
     below, right = height - bgr.shape[0], width - bgr.shape[1]
     padded = cv2.copyMakeBorder(bgr, 0, below, 0, right, cv2.BORDER_CONSTANT)
-    return np.asarray(pack.finder.detect(padded, input_size=(width, height))[0], np.float32)
+    return _detect(pack, padded, input_size=(width, height))
+
+
+def _detect(pack: Pack, bgr: NDArray[np.uint8], **size: tuple[int, int]) -> NDArray[np.float32]:
+    found = asked(pack.folder, "face finder", lambda: pack.finder.detect(bgr, **size)[0])
+    return believed_boxes(pack.folder, found)
 
 
 def turn_back(degrees: int, height: int, width: int) -> Transform:

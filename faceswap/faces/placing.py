@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap.facepack.boxes import Boxes, box_from_landmarks
+from faceswap.faces.answers import asked, believed_face, believed_points
 from faceswap.faces.geometry import apply_transform, invert_transform
 from faceswap.faces.landmarks import outer_eye_distance
 from faceswap.faces.packs import Pack
@@ -43,7 +44,10 @@ class Placed:
 
 
 def place(pack: Pack, frame: Frame, box: Boxes, degrees: float, passes: int = 2) -> Placed:
-    """Landmarks of the face in `box` (4,), shown to the landmarker turned clockwise by `degrees` at first."""
+    """Landmarks of the face in `box` (4,), shown to the landmarker turned clockwise by `degrees` at first.
+
+    Raises NoAnswer where what it answers is no face.
+    """
     center, side = (box[:2] + box[2:]) / 2, float((box[2:] - box[:2]).max())
     landmarks = run_landmarker(pack, frame, center, side, np.deg2rad(degrees))
     for _ in range(passes - 1):
@@ -64,8 +68,10 @@ def run_landmarker(pack: Pack, frame: Frame, center: NDArray[Any], side: float, 
     cut = as_uint8(cut_crop(frame, frame_to_input, input_px))
     margin = input_px * (1 - 1 / _BOX_TO_INPUT) / 2
     face = Face(bbox=np.array([margin, margin, input_px - margin, input_px - margin], np.float32))
-    points = pack.landmarker.get(cv2.cvtColor(cut, cv2.COLOR_RGB2BGR), face)[:, :2]
-    return apply_transform(invert_transform(frame_to_input), points).astype(np.float32)
+    shown = cv2.cvtColor(cut, cv2.COLOR_RGB2BGR)
+    answer = asked(pack.folder, "landmarker", lambda: pack.landmarker.get(shown, face))
+    points = believed_points(pack.folder, answer)
+    return believed_face(pack.folder, apply_transform(invert_transform(frame_to_input), points))
 
 
 def _upright_box(landmarks: Points) -> tuple[NDArray[np.float64], float, float]:

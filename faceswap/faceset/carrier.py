@@ -12,11 +12,12 @@ Neither touches the pixels. Readers stop at the first pixel data, so only the he
 import json
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
+from faceswap.io.documents import DocumentError, parse
 from faceswap.types import Json
 
 KEYWORD = b"faceswap-face"
@@ -26,6 +27,9 @@ _APP10, _APP15 = 0xEA, 0xEF
 _PART_BYTES = 65535 - 2 - len(KEYWORD) - 1 - 2
 _JPEG_PREFIX = KEYWORD + b"\0"
 _PNG_PREFIX = KEYWORD + b"\0\0\0\0\0"
+_MOST_BYTES = 255 * 65535
+# SOF0 … SOF15 (ITU T.81 table B.1), without the markers between them that are none.
+_FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 def embed(image: bytes, meta: Json) -> bytes:
@@ -41,50 +45,76 @@ def embed(image: bytes, meta: Json) -> bytes:
     raise ValueError("face metadata needs a PNG or JPEG file")
 
 
+class Carried(NamedTuple):
+    """What the head of an image file says.
+
+    meta: the metadata, None where it carries none. size: width and height in px, None where that is not said.
+    fault: why metadata that is there cannot be read, else "".
+    """
+
+    meta: Json | None
+    size: tuple[int, int] | None
+    fault: str = ""
+
+
 def extract(path: Path) -> Json | None:
     """The metadata of an image file; None where it carries none or what it carries is no JSON object."""
-    with path.open("rb") as file:
-        text = _find(file)
-    return _parse(text)
+    return read_head(path).meta
 
 
 def extract_bytes(image: bytes) -> Json | None:
     """Like `extract`, for an encoded image in memory."""
-    return _parse(_find(BytesIO(image)))
+    return read_head_bytes(image).meta
 
 
-def _parse(text: bytes | None) -> Json | None:
+def read_head(path: Path) -> Carried:
+    """What an image file carries and how large it is, without its pixels."""
+    with path.open("rb") as file:
+        return _read_head(file)
+
+
+def read_head_bytes(image: bytes) -> Carried:
+    """Like `read_head`, for an encoded image in memory."""
+    return _read_head(BytesIO(image))
+
+
+def _read_head(file: BinaryIO) -> Carried:
+    text, size = _find(file)
     if text is None:
-        return None
+        return Carried(None, size)
     try:
-        value = json.loads(text)
-    except (ValueError, UnicodeDecodeError):
-        return None
-    return value if isinstance(value, dict) else None
+        value = parse(text)
+    except DocumentError as error:
+        return Carried(None, size, str(error))
+    return Carried(value, size) if isinstance(value, dict) else Carried(None, size, "it is no JSON object")
 
 
-def _find(file: BinaryIO) -> bytes | None:
+def _find(file: BinaryIO) -> tuple[bytes | None, tuple[int, int] | None]:
     head = file.read(2)
     if head == b"\xff\xd8":
         return _find_jpeg(file)
     if head + file.read(6) == _PNG:
         return _find_png(file)
-    return None
+    return None, None
 
 
-def _find_png(file: BinaryIO) -> bytes | None:
+def _find_png(file: BinaryIO) -> tuple[bytes | None, tuple[int, int] | None]:
+    size = None
     while len(header := file.read(8)) == 8:
         length, kind = struct.unpack(">I4s", header)
         if kind in (b"IDAT", b"IEND"):
-            return None
-        if kind == b"iTXt":
-            content = file.read(length)
-            if content.startswith(_PNG_PREFIX):
-                return content[len(_PNG_PREFIX) :]
-            file.seek(4, 1)
-        else:
+            break
+        if kind not in (b"IHDR", b"iTXt"):
             file.seek(length + 4, 1)
-    return None
+            continue
+        # The file may be shorter than the chunk says, and is not worth more memory than a JPEG's could take.
+        content = file.read(min(length, _MOST_BYTES))
+        if kind == b"IHDR" and len(content) >= 8:
+            size = struct.unpack(">II", content[:8])
+        elif content.startswith(_PNG_PREFIX):
+            return content[len(_PNG_PREFIX) :], size
+        file.seek(length - len(content) + 4, 1)
+    return None, size
 
 
 def is_deepfacelab(path: Path) -> bool:
@@ -96,30 +126,32 @@ def is_deepfacelab(path: Path) -> bool:
         if file.read(2) != b"\xff\xd8":
             return False
         # A pickle of protocol 2 and later begins with its number and ends with a full stop.
-        return any(part[:1] == b"\x80" and part[-1:] == b"." for part in _segments(file, _APP15))
+        return any(part[:1] == b"\x80" and part[-1:] == b"." for _, part in _segments(file, {_APP15}))
 
 
-def _find_jpeg(file: BinaryIO) -> bytes | None:
+def _find_jpeg(file: BinaryIO) -> tuple[bytes | None, tuple[int, int] | None]:
     parts: dict[int, bytes] = {}
-    count = -1
-    for content in _segments(file, _APP10):
-        if content.startswith(_JPEG_PREFIX) and len(content) >= len(_JPEG_PREFIX) + 2:
+    count, size = -1, None
+    for kind, content in _segments(file, _FRAME_HEADERS | {_APP10}):
+        if kind in _FRAME_HEADERS:
+            size = struct.unpack(">HH", content[1:5])[::-1] if len(content) >= 5 else None
+        elif content.startswith(_JPEG_PREFIX) and len(content) >= len(_JPEG_PREFIX) + 2:
             number, count = content[len(_JPEG_PREFIX) : len(_JPEG_PREFIX) + 2]
             parts[number] = content[len(_JPEG_PREFIX) + 2 :]
     if count < 1 or sorted(parts) != list(range(count)):
-        return None
-    return b"".join(parts[number] for number in range(count))
+        return None, size
+    return b"".join(parts[number] for number in range(count)), size
 
 
-def _segments(file: BinaryIO, wanted: int) -> Iterator[bytes]:
-    """The contents of a JPEG's segments with the marker FF `wanted`, up to its pixels."""
+def _segments(file: BinaryIO, wanted: Container[int]) -> Iterator[tuple[int, bytes]]:
+    """Second byte of the marker and contents of a JPEG's `wanted` segments, up to its pixels."""
     while len(header := file.read(4)) == 4:
         marker, length = struct.unpack(">HH", header)
         # Start of scan: pixels follow. Anything that is no marker means a damaged head.
         if marker == 0xFFDA or marker >> 8 != 0xFF or length < 2:
             return
-        if marker == 0xFF00 | wanted:
-            yield file.read(length - 2)
+        if marker & 0xFF in wanted:
+            yield marker & 0xFF, file.read(length - 2)
         else:
             file.seek(length - 2, 1)
 

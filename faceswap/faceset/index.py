@@ -4,13 +4,15 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import orjson
 
 from faceswap.console import warn
 from faceswap.faceset import carrier
+from faceswap.faceset.fields import SIZES_PX
 from faceswap.faceset.metadata import FaceMeta, MetadataError
+from faceswap.io.faults import is_general
 from faceswap.io.files import write_bytes
 
 INDEX_NAME = "faces.index.jsonl"
@@ -40,6 +42,8 @@ class Index:
         self._path = folder / INDEX_NAME
         self._entries = _read(self._path)
         self._new: dict[str, _Entry] = {}
+        # Crops whose metadata cannot be read, and why.
+        self.faults: dict[Path, str] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -60,35 +64,49 @@ class Index:
     def meta(self, path: Path) -> FaceMeta | None:
         """Metadata of a crop: from the index while the file is unchanged, else from the file.
 
-        A file that lost its metadata gets it back from the index; None when nobody knows it.
+        A file that lost its metadata gets it back from the index; None when nobody knows it, and `faults`
+        says why where it has metadata that cannot be read.
         """
+        try:
+            return self._known(path)
+        except OSError as error:
+            # Taken away while the set is opened, or not to be read by this user.
+            if is_general(error):
+                raise
+            self.faults[path] = f"it cannot be read ({error.strerror})"
+            return None
+
+    def _known(self, path: Path) -> FaceMeta | None:
         stat = path.stat()
         entry = self._entries.get(path.name)
         if entry is not None and (entry.size, entry.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
             return entry.meta
-        meta = _meta(carrier.extract(path))
+        head = carrier.read_head(path)
+        meta = self._read(path, head)
         if meta is None and entry is not None:
-            meta = _restore(path, entry.meta)
+            meta = _restore(path, head.size, entry.meta)
         if meta is not None:
             stat = path.stat()
             self._new[path.name] = _Entry(stat.st_size, stat.st_mtime_ns, meta)
         return meta
 
+    def _read(self, path: Path, head: carrier.Carried) -> FaceMeta | None:
+        try:
+            if head.fault:
+                raise MetadataError(f"damaged face metadata: {head.fault}")
+            return None if head.meta is None else fitted(FaceMeta.from_json(head.meta), head.size)
+        except MetadataError as error:
+            self.faults[path] = str(error)
+            return None
 
-def _restore(path: Path, meta: FaceMeta) -> FaceMeta | None:
+
+def _restore(path: Path, size: tuple[int, int] | None, meta: FaceMeta) -> FaceMeta | None:
     """Put `meta` back into a file that lost it, fitted to its size; None when it no longer fits."""
-    from PIL import Image, UnidentifiedImageError
-
     try:
-        with Image.open(path) as image:
-            width, height = image.size
-    except (OSError, UnidentifiedImageError):
+        meta = fitted(meta, size)
+    except MetadataError as error:
+        warn(f"{path} lost its face metadata and {error}; it is left out")
         return None
-    if width != height:
-        warn(f"{path} lost its face metadata and is no longer square; it is left out")
-        return None
-    if width != meta.size_px:
-        meta = meta.resized(width)
     try:
         write_bytes(path, carrier.embed(path.read_bytes(), meta.to_json()))
     except (OSError, ValueError):
@@ -98,11 +116,14 @@ def _restore(path: Path, meta: FaceMeta) -> FaceMeta | None:
     return meta
 
 
-def _meta(value: Any) -> FaceMeta | None:
-    try:
-        return FaceMeta.from_json(value)
-    except MetadataError:
-        return None
+def fitted(meta: FaceMeta, size: tuple[int, int] | None) -> FaceMeta:
+    """`meta` for a crop that may have been resized since, to `size` px; MetadataError where it is no crop."""
+    if size is None:
+        raise MetadataError("is no picture that is read")
+    width, height = size
+    if width != height or not SIZES_PX[0] <= width <= SIZES_PX[1]:
+        raise MetadataError(f"is {width}×{height} px, not square")
+    return meta if width == meta.size_px else meta.resized(width)
 
 
 def _read(path: Path) -> dict[str, _Entry]:
@@ -116,6 +137,6 @@ def _read(path: Path) -> dict[str, _Entry]:
                 known = orjson.loads(line)
                 meta = FaceMeta.from_json(known["meta"])
                 entries[known["name"]] = _Entry(known["size"], known["mtime_ns"], meta)
-            except (ValueError, KeyError, TypeError, MetadataError):
+            except (ValueError, KeyError, TypeError, RecursionError, MetadataError):
                 continue
     return entries

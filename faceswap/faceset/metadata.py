@@ -14,9 +14,22 @@ from faceswap.faces.geometry import (
     invert_transform,
     resize_transform,
 )
+from faceswap.faceset.fields import (
+    MOST_INDEX,
+    SIZES_PX,
+    read_landmarks,
+    read_name,
+    read_number,
+    read_outlines,
+    read_transform,
+    read_vector,
+    read_whole,
+)
+from faceswap.io.documents import is_too_deep
 from faceswap.types import FaceType, Json, Points, Side, Transform
 
 SCHEMA = 1
+_FARTHEST = float(np.finfo(np.float32).max)
 
 
 class MetadataError(FaceswapError):
@@ -94,45 +107,55 @@ class FaceMeta:
     @classmethod
     def from_json(cls, data: Any) -> Self:
         """Raises MetadataError for JSON that is no face or of a newer schema."""
-        if not isinstance(data, dict) or not isinstance(data.get("schema"), int):
+        if not isinstance(data, dict) or type(data.get("schema")) is not int or data["schema"] < 1:
             raise MetadataError("no face metadata of this workbench")
         if data["schema"] > SCHEMA:
             raise MetadataError(f"metadata of schema {data['schema']}; this version reads up to {SCHEMA}")
         try:
             return cls._read(data)
-        except (KeyError, TypeError, ValueError) as error:
-            raise MetadataError(f"damaged face metadata: {error!r}") from None
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise MetadataError(
+                f"damaged face metadata: {str(error)[:120] or type(error).__name__}"
+            ) from None
 
     @classmethod
     def _read(cls, data: Json) -> Self:
         embedding, found = data.get("embedding"), data.get("found_landmarks")
-        frame_to_face = np.array(data["frame_to_face"], np.float64).reshape(2, 3)
-        landmarks = np.array(data["landmarks"], np.float32).reshape(68, 2)
-        if not (np.isfinite(frame_to_face).all() and np.isfinite(landmarks).all()):
-            raise ValueError("a place that is nowhere")
         return cls(
-            source=str(data["source"]),
-            frame_to_face=frame_to_face,
-            size_px=int(data["size_px"]),
-            landmarks=landmarks,
+            source=read_name(data["source"]),
+            frame_to_face=read_transform(data["frame_to_face"]),
+            size_px=read_whole(data["size_px"], *SIZES_PX),
+            landmarks=read_landmarks(data["landmarks"]),
             face_type=FaceType(data["face_type"]),
             side=Side(data["side"]),
-            index=int(data["index"]),
-            score=float(data["score"]),
-            polygons=tuple(data.get("polygons", ())),
-            embedding=None if embedding is None else np.array(embedding, np.float32),
-            found_landmarks=None if found is None else np.array(found, np.float32).reshape(68, 2),
-            extra={key: value for key, value in data.items() if key not in _KNOWN},
+            index=read_whole(data["index"], 0, MOST_INDEX),
+            score=read_number(data["score"]),
+            polygons=read_outlines(data["polygons"]) if "polygons" in data else (),
+            embedding=None if embedding is None else read_vector(embedding),
+            found_landmarks=None if found is None else read_landmarks(found),
+            extra={} if data.keys() <= _KNOWN else _extra(data),
         )
+
+
+def _told(error: Exception) -> str:
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)[:120]
+
+
+def _extra(data: Json) -> Json:
+    extra = {key: value for key, value in data.items() if key not in _KNOWN}
+    if is_too_deep(extra):
+        raise ValueError("it is nested too deep")
+    return extra
 
 
 def _moved(polygon: Json, a_to_b: Transform) -> Json:
     """A polygon in other pixels; one that cannot be read stays as it is, for `read_polygons` to refuse."""
     try:
         points = np.array(polygon["points"], np.float64).reshape(-1, 2)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return polygon
-    return {**polygon, "points": _floats(apply_transform(a_to_b, points).astype(np.float32))}
+    moved = np.clip(apply_transform(a_to_b, points), -_FARTHEST, _FARTHEST)
+    return {**polygon, "points": _floats(moved.astype(np.float32))}
 
 
 _KNOWN = {

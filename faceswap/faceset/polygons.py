@@ -68,12 +68,15 @@ def rasterise(polygons: Iterable[Polygon], height: int, width: int, a_to_b: Tran
 
 def _polygon(value: Any) -> Polygon:
     try:
-        kind, points = value["kind"], np.array(value["points"], np.float32).reshape(-1, 2)
-    except (KeyError, TypeError, ValueError) as error:
-        raise MetadataError(f"damaged polygon: {error!r}") from None
-    if kind not in ("include", "exclude") or not np.isfinite(points).all():
-        raise MetadataError(f"damaged polygon of kind {kind!r}, or with a point that is nowhere")
-    return Polygon(kind, points, {key: value[key] for key in value if key not in ("kind", "points")})
+        kind, points = value["kind"], np.array(value["points"], np.float64).reshape(-1, 2)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise MetadataError(f"damaged polygon: {str(error)[:120]}") from None
+    with np.errstate(over="ignore"):
+        corners = points.astype(np.float32)
+    if kind not in ("include", "exclude") or not np.isfinite(corners).all():
+        raise MetadataError(f"damaged polygon of kind {str(kind)[:20]!r}, or with a point that is nowhere")
+    extra = {key: value[key] for key in value if key not in ("kind", "points")}
+    return Polygon(kind, corners, extra)
 
 
 def _decimals(points: Points) -> list[list[float]]:

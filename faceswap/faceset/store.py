@@ -5,16 +5,17 @@ time) that makes opening a large set fast, and the copy from which metadata is p
 program has saved a crop without it. It can be deleted at any time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Self
 
 from faceswap.console import command, progress, warn
 from faceswap.errors import UserError
 from faceswap.faceset import carrier
-from faceswap.faceset.index import Index
+from faceswap.faceset.index import Index, fitted
 from faceswap.faceset.metadata import FaceMeta, MetadataError
 from faceswap.io.files import list_images, write_bytes
 from faceswap.io.images import decode_image, encode_image
@@ -23,6 +24,8 @@ from faceswap.types import FaceType, Frame
 
 # What DeepFaceLab calls a set packed into one file.
 _PACKED = "faceset.pak"
+# Damaged crops are named up to this many.
+_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -47,18 +50,18 @@ def rewrite_meta(path: Path, meta: FaceMeta) -> None:
 def read_face(path: Path) -> tuple[Frame, FaceMeta]:
     """A crop's pixels and metadata. UserError when it carries none, DamagedImage when damaged."""
     data = path.read_bytes()
-    meta = _require(path, carrier.extract_bytes(data))
-    return decode_image(data), meta
+    meta = _require(path, carrier.read_head_bytes(data))
+    return decode_image(data, path), meta
 
 
 def read_meta(path: Path) -> FaceMeta:
     """Only the metadata, without decoding pixels. UserError when the file carries none."""
-    return _require(path, carrier.extract(path))
+    return _require(path, carrier.read_head(path))
 
 
-def _require(path: Path, found: object) -> FaceMeta:
+def _require(path: Path, head: carrier.Carried) -> FaceMeta:
     try:
-        return FaceMeta.from_json(found)
+        return fitted(FaceMeta.from_json(head.meta), head.size)
     except MetadataError as error:
         raise UserError(
             f"{path} is no aligned face: {error}",
@@ -97,10 +100,7 @@ class Faceset:
         if not faces:
             raise _empty(folder, images)
         if strangers:
-            theirs = deepfacelab_faces(folder, strangers)
-            what = f"{theirs}, cannot be read yet and are left out" if theirs else ""
-            other = f"{len(strangers)} pictures carry no face metadata, as {strangers[0].name}"
-            warn(f"{folder}: {what or other}")
+            _tell_strangers(folder, strangers, index.faults)
         return cls(folder, faces, strangers)
 
     @cached_property
@@ -147,6 +147,19 @@ def _how_to_replace(folder: Path) -> str:
     side = "dst" if folder.parent.name == "data_dst" else "src"
     again = command(f"stages.align_{side}", "--workspace", folder.parent.parent, "--again")
     return f"align the frames here: {again} (it moves these files to a trash folder)"
+
+
+def _tell_strangers(folder: Path, strangers: Sequence[Path], faults: Mapping[Path, str]) -> None:
+    for path, fault in islice(faults.items(), _NAMED):
+        warn(f"{path} is left out: {fault}")
+    if len(faults) > _NAMED:
+        warn(f"{folder}: {len(faults)} pictures are left out for such reasons")
+    plain = [path for path in strangers if path not in faults]
+    if plain:
+        theirs = deepfacelab_faces(folder, plain)
+        what = f"{theirs}, cannot be read yet and are left out" if theirs else ""
+        other = f"{len(plain)} pictures carry no face metadata, as {plain[0].name}"
+        warn(f"{folder}: {what or other}")
 
 
 def _how_to_fill(folder: Path) -> str:

@@ -28,6 +28,7 @@ from faceswap.faces.geometry import (
 )
 from faceswap.faces.landmarks import hull_mask
 from faceswap.faceset import carrier
+from faceswap.faceset.fields import SIZES_PX, read_transform, read_whole
 from faceswap.faceset.metadata import FaceMeta, MetadataError
 from faceswap.faceset.polygons import has_area, rasterise, read_polygons
 from faceswap.faceset.store import Face
@@ -223,9 +224,9 @@ def _read(path: Path, meta: FaceMeta, size_px: int) -> Mask | None:
 def _to_crop(path: Path, info: Json, meta: FaceMeta, side: int, size_px: int) -> Transform:
     """From the pixels of a mask of `side`² to those of the crop's square at `size_px`."""
     try:
-        frame_to_face = np.array(info["frame_to_face"], np.float64).reshape(2, 3)
-        frame_to_mask = compose_transforms(resize_transform(int(info["size_px"]), side), frame_to_face)
-        mask_to_frame = invert_transform(frame_to_mask)
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"the mask {path} is damaged", repr(error), "delete it") from None
+        frame_to_face = read_transform(info["frame_to_face"])
+        to_mask = resize_transform(read_whole(info["size_px"], *SIZES_PX), side)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise UserError(f"the mask {path} is damaged", str(error)[:200], "delete it") from None
+    mask_to_frame = invert_transform(compose_transforms(to_mask, frame_to_face))
     return compose_transforms(meta.resized(size_px).frame_to_face, mask_to_frame)

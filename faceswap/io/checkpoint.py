@@ -12,15 +12,18 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated, TypeAlias
 
+from pydantic import BaseModel, Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from faceswap.errors import UserError
+from faceswap.io.documents import Count, Digest, DocumentError, FileName, Finite, fitted, read_json
 from faceswap.io.files import remove_folder, replace_folder, sha256, share, sync
 from faceswap.types import Json
 
@@ -45,8 +48,30 @@ class Loaded:
         return int(self.state["iteration"])
 
 
+class _File(BaseModel):
+    bytes: Count
+    sha256: Digest
+
+
+class _State(BaseModel):
+    """What every checkpoint says; the rest is for whoever saved it to know."""
+
+    schema_number: Annotated[int, Field(ge=1, alias="schema")]
+    iteration: Annotated[int, Field(ge=0, le=10**9)]
+    files: dict[FileName, _File]
+    elapsed_s: Annotated[Finite, Field(ge=0)] = 0.0
+    seconds: Annotated[Finite, Field(ge=0)] = 0.0
+
+
 class DamagedError(Exception):
     """A checkpoint directory that cannot be trusted; the text says why."""
+
+
+Accept: TypeAlias = Callable[[Loaded], object]
+
+
+def _anything(_: Loaded) -> None:
+    pass
 
 
 def save(folder: Path, parts: Mapping[str, Mapping[str, Tensor]], state: Json, keep: int = 2) -> Path:
@@ -86,39 +111,44 @@ def write(path: Path, parts: Mapping[str, Mapping[str, Tensor]], state: Json) ->
         raise
 
 
-def load(folder: Path, parts: Sequence[str] | None = None) -> Loaded:
+def load(folder: Path, parts: Sequence[str] | None = None, accept: Accept = _anything) -> Loaded:
     """The newest intact checkpoint of run `folder` with the named parts (None: all it has), on the CPU.
 
-    Damaged ones (cut, flipped bit, part missing) are passed over and named in `rejected`.
+    Damaged ones (cut, flipped bit, part missing, numbers that are none, whatever `accept` raises DamagedError
+    or UserError for) are passed over and named in `rejected`.
     Raises UserError when there is no checkpoint, or none is intact. Changes nothing on disk.
     """
     rejected: list[str] = []
     damaged: list[Path] = []
     for path in saved(folder):
         try:
-            state, tensors = _read(path, parts)
+            loaded = _accepted(path, parts, accept)
+            if loaded.iteration != int(path.name.partition(".")[0]):
+                raise DamagedError(f"its state is of iteration {loaded.iteration}")
         except DamagedError as error:
             rejected.append(f"checkpoint {path.name} is damaged: {error}")
             damaged.append(path)
             continue
-        return Loaded(state, tensors, path, tuple(rejected), tuple(damaged))
+        return replace(loaded, rejected=tuple(rejected), damaged=tuple(damaged))
     if rejected:
         hint = f"restore {folder} from a backup, or delete the folder and train anew"
         raise UserError(f"no intact checkpoint in {folder}", "\n  ".join(rejected), hint)
     raise UserError(f"no checkpoint in {folder}", "", "train first: python -m stages.train")
 
 
-def read(path: Path, parts: Sequence[str] | None = None) -> Loaded:
-    """One checkpoint directory, such as a bundled base model; UserError when it is missing or damaged."""
+def read(path: Path, parts: Sequence[str] | None = None, accept: Accept = _anything) -> Loaded:
+    """One checkpoint directory, such as a bundled base model; UserError when it is missing or damaged.
+
+    accept: see `load`.
+    """
     if not (path / STATE).is_file():
         raise UserError(f"{path} is no checkpoint", f"no {STATE} in it", f"name a folder that holds {STATE}")
     try:
-        state, tensors = _read(path, parts)
+        return _accepted(path, parts, accept)
     except DamagedError as error:
         raise UserError(
             f"checkpoint {path} is damaged", str(error), "restore it from where it came"
         ) from None
-    return Loaded(state, tensors, path)
 
 
 def exists(folder: Path) -> bool:
@@ -167,32 +197,61 @@ def _write_part(file: Path, tensors: Mapping[str, Tensor]) -> None:
     sync(file)
 
 
+def not_finite(tensors: Mapping[str, Tensor]) -> str:
+    """A sentence about the tensors that hold what is no number, "" where all is well."""
+    broken = [
+        name for name, value in tensors.items() if value.is_floating_point() and not value.isfinite().all()
+    ]
+    return f"{len(broken)} of its tensors hold what is no number, such as {broken[0]}" if broken else ""
+
+
+def _accepted(path: Path, parts: Sequence[str] | None, accept: Accept) -> Loaded:
+    loaded = Loaded(*_read(path, parts), path)
+    try:
+        accept(loaded)
+    except UserError as error:
+        raise DamagedError(str(error).replace("\n  ", "; ")) from None
+    return loaded
+
+
 def _read(path: Path, parts: Sequence[str] | None) -> tuple[Json, dict[str, dict[str, Tensor]]]:
     state = read_state(path)
     tensors = {}
     for part in parts if parts is not None else [Path(name).stem for name in state["files"]]:
         file = path / f"{part}.safetensors"
         _check(file, state["files"].get(file.name))
-        tensors[part] = load_file(file)
+        try:
+            tensors[part] = load_file(file)
+        except (SafetensorError, OSError, ValueError) as error:
+            raise DamagedError(f"{file.name} cannot be read ({str(error)[:120]})") from None
+        if odd := not_finite(tensors[part]):
+            raise DamagedError(f"{file.name}: {odd}")
     return state, tensors
 
 
 def read_state(path: Path) -> Json:
     """The state of a checkpoint directory without its tensors; DamagedError where it cannot be trusted."""
     try:
-        content = json.loads((path / STATE).read_bytes())
-        stated = content.pop("sha256")
-        if stated != _state_hash(content):
-            raise DamagedError(f"{STATE} does not match its own hash")
+        content = read_json(path / STATE)
     except OSError as error:
         raise DamagedError(f"{STATE} cannot be read ({error.strerror})") from None
-    except (ValueError, KeyError, AttributeError, TypeError):
-        raise DamagedError(f"{STATE} is cut or altered") from None
-    if content["schema"] > SCHEMA:
+    except UserError as error:
+        raise DamagedError(f"{STATE} is cut or altered ({error.found or error.what})") from None
+    if not isinstance(content, dict):
+        raise DamagedError(f"{STATE} is cut or altered")
+    if content.pop("sha256", None) != _state_hash(content):
+        raise DamagedError(f"{STATE} does not match its own hash")
+    try:
+        about = fitted(content, _State)
+    except DocumentError as error:
+        raise DamagedError(f"{STATE} says what cannot be: {error}") from None
+    if about.schema_number > SCHEMA:
         raise UserError(
-            f"{path} was written by a newer version", f"schema {content['schema']}, known: {SCHEMA}", "update"
+            f"{path} was written by a newer version",
+            f"schema {about.schema_number}, known: {SCHEMA}",
+            "update",
         )
-    return dict(content)
+    return content
 
 
 def _check(file: Path, stated: Json | None) -> None:

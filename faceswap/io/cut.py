@@ -6,6 +6,7 @@ from pathlib import Path
 
 from faceswap.console import progress_bar, say, warn
 from faceswap.errors import UserError
+from faceswap.io.documents import read_text
 from faceswap.io.extract import open_frames
 from faceswap.io.ffmpeg import cut_command, ffmpeg_binary
 from faceswap.io.files import atomic_path
@@ -15,6 +16,9 @@ from faceswap.io.stretch import Part, Stretch, find_stretch
 from faceswap.io.timecode import moved_timecode
 from faceswap.io.timestamps import Choice
 from faceswap.io.video import Clip
+
+_MOST_S = 1e7
+_AS_TEXT = "save it as UTF-8 text: a line for each part, START END"
 
 
 def parse_time(text: str) -> float:
@@ -26,6 +30,8 @@ def parse_time(text: str) -> float:
     seconds = 0.0
     for field in text.split(":"):
         seconds = 60 * seconds + float(field)
+    if seconds > _MOST_S:
+        raise UserError(f"{text[:20]}… is longer than any clip" if len(text) > 20 else f"{text} is too long")
     return seconds
 
 
@@ -45,7 +51,7 @@ def read_list(path: Path) -> list[Part]:
     if not path.is_file():
         raise UserError(f"no cut list {path}", "", "write one: a line for each part, START END")
     parts = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(read_text(path, _AS_TEXT).splitlines(), 1):
         words = re.split(r"[\s,;]+", line.partition("#")[0].strip())
         if words == [""]:
             continue

@@ -9,20 +9,23 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from pydantic import BaseModel, Field, StringConstraints
 
 from faceswap.console import progress_bar, say
 from faceswap.errors import UserError
+from faceswap.io.documents import read_as
 from faceswap.io.ffmpeg import denoise_command, ffmpeg_binary
-from faceswap.io.files import atomic_path, free_folder, list_images, read_json, refuse_twins, write_json
+from faceswap.io.files import atomic_path, free_folder, list_images, refuse_twins, write_json
 from faceswap.io.flow import ordered_map
 from faceswap.io.images import WRITABLE, read_image, write_image
 from faceswap.io.leftout import left_out, say_left_out
 from faceswap.io.pipes import Filter
 from faceswap.io.timestamps import NAME as TIMES
 from faceswap.io.video import fingerprint
-from faceswap.types import Frame, Json
+from faceswap.types import Frame
 
 CHUNK = 200
 WARM_UP = 20
@@ -40,6 +43,14 @@ class Denoised:
     originals: Path
 
 
+class _State(BaseModel):
+    """denoise.json; originals: where they are, or go; first: the fingerprint of the first denoised frame."""
+
+    factor: Annotated[float, Field(gt=0, le=1000)]
+    originals: Annotated[str, StringConstraints(min_length=1, max_length=4096)] | None = None
+    first: str | None = None
+
+
 def denoise(folder: Path, factor: float, *, replace: bool = False, again: bool = False) -> Denoised:
     """Denoise the frames of `folder` into `folder`_denoised, or put them in their place.
 
@@ -52,40 +63,47 @@ def denoise(folder: Path, factor: float, *, replace: bool = False, again: bool =
     side = folder.with_name(f"{folder.name}_denoised")
     done = _replaced(folder)
     if done is not None and not (side / NAME).is_file():
-        say(f"already denoised by {done['factor']:g}; the originals are in {done['originals']}")
-        return Denoised(folder, Path(done["originals"]))
+        assert done.originals is not None
+        say(f"already denoised by {done.factor:g}; the originals are in {done.originals}")
+        return Denoised(folder, Path(done.originals))
     state = _settle(side, factor, again)
     # From the first replaced frame on `folder` holds both kinds, and must not be filtered any more.
-    if "originals" not in state:
+    if state.originals is None:
         _filter_missing(folder, side, factor)
         if (folder / TIMES).is_file():
             shutil.copyfile(folder / TIMES, side / TIMES)
-    if replace or "originals" in state:
+    if replace or state.originals is not None:
         return _replace(folder, side, state)
     return Denoised(side, folder)
 
 
-def _replaced(folder: Path) -> Json | None:
+def _replaced(folder: Path) -> "_State | None":
     """What is noted of a folder whose frames were replaced, unless they have been extracted anew since."""
     path, frames = folder / NAME, list_images(folder)
-    note: Json | None = read_json(path) if path.is_file() else None
-    return note if note and frames and note.get("first") == fingerprint(frames[0]) else None
+    note = read_as(path, _State) if path.is_file() else None
+    if note is None or note.originals is None or not frames or note.first != fingerprint(frames[0]):
+        return None
+    return note
 
 
-def _settle(side: Path, factor: float, again: bool) -> Json:
+def _settle(side: Path, factor: float, again: bool) -> "_State":
     """The state of the work in `side`, begun if there is none."""
     path = side / NAME
     if not path.is_file() and side.exists() and any(side.iterdir()):
         raise UserError(f"{side} holds files that were not made by this stage", "", "move it away")
-    state: Json = read_json(path) if path.is_file() else {"factor": factor}
-    if state["factor"] != factor:
-        if not again or "originals" in state:
-            found = f"they were made with --factor {state['factor']:g}"
+    state = read_as(path, _State) if path.is_file() else _State(factor=factor)
+    if state.factor != factor:
+        if not again or state.originals is not None:
+            found = f"they were made with --factor {state.factor:g}"
             raise UserError(f"{side} holds denoised frames", found, "type that, or add --again to drop them")
         shutil.rmtree(side)
-        state = {"factor": factor}
-    write_json(path, state)
+        state = _State(factor=factor)
+    _write(path, state)
     return state
+
+
+def _write(path: Path, state: "_State") -> None:
+    write_json(path, state.model_dump(mode="json", exclude_none=True))
 
 
 def _filter_missing(folder: Path, side: Path, factor: float) -> None:
@@ -142,12 +160,12 @@ def _read(names: Sequence[Path], first: Path) -> Iterator[Frame]:
         yield frame
 
 
-def _replace(folder: Path, side: Path, state: Json) -> Denoised:
+def _replace(folder: Path, side: Path, state: "_State") -> Denoised:
     """Give the denoised frames the originals' places; at every moment each name is a whole file."""
-    if "originals" not in state:
-        state = state | {"originals": str(free_folder(folder.with_name(f"{folder.name}_trash")))}
-        write_json(side / NAME, state)
-    trash = Path(state["originals"])
+    trash = Path(state.originals or free_folder(folder.with_name(f"{folder.name}_trash")))
+    if state.originals is None:
+        state = state.model_copy(update={"originals": str(trash)})
+        _write(side / NAME, state)
     trash.mkdir(parents=True, exist_ok=True)
     originals = {_made(path): path for path in list_images(folder)}
     for path in list_images(side):
@@ -156,7 +174,7 @@ def _replace(folder: Path, side: Path, state: Json) -> Denoised:
         if original.name != path.name:
             original.unlink(missing_ok=True)
         os.replace(path, folder / path.name)
-    write_json(folder / NAME, state | {"first": fingerprint(list_images(folder)[0])})
+    _write(folder / NAME, state.model_copy(update={"first": fingerprint(list_images(folder)[0])}))
     shutil.rmtree(side)
     return Denoised(folder, trash)
 

@@ -84,7 +84,12 @@ def is_deep(clip: Clip, choice: Choice) -> bool:
 def _settle(wanted: Timestamps, folder: Path, again: bool) -> Timestamps | None:
     """Decide about what is in `folder`: the finished record, or None when frames are to be written."""
     there = list_images(folder)
-    found = read_timestamps(folder)
+    try:
+        found = read_timestamps(folder)
+    except UserError:
+        if not again:
+            raise
+        found = None
     differences = wanted.differences(found) if found else ["not made by this stage"] * bool(there)
     lost = {frame.name for frame in found.frames} - {path.name for path in there} if found else set()
     if there and found and found.complete and not lost and not differences and not again:

@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from faceswap.console import warn
 from faceswap.errors import UserError
 
 try:
@@ -135,18 +136,6 @@ def write_json(path: Path, value: Any) -> None:
     write_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
 
 
-def read_json(path: Path) -> Any:
-    """Read JSON; a missing or damaged file is a UserError."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"no file {path}") from None
-    except (ValueError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"{path} is not valid JSON", str(error), "restore it from a backup or delete it"
-        ) from None
-
-
 def sha256(path: Path) -> str:
     """Hex SHA-256 of a file's bytes."""
     with path.open("rb") as file:
@@ -164,7 +153,7 @@ def list_images(folder: Path) -> list[Path]:
             for entry in entries
             if entry.name.lower().endswith(IMAGE_SUFFIXES)
             and not entry.name.startswith(".")
-            and entry.is_file()
+            and _is_named_file(entry)
         ]
     return [folder / name for name in sorted(names, key=natural_order)]
 
@@ -190,6 +179,23 @@ def natural_order(name: str) -> tuple[str, str]:
 def _counted(number: re.Match[str]) -> str:
     digits = number[0].lstrip("0")
     return f"{len(digits):03d}{digits}"
+
+
+def _is_named_file(entry: "os.DirEntry[str]") -> bool:
+    """Whether it is a file whose name can be written down; no link that leads back to itself."""
+    try:
+        entry.name.encode()
+        return entry.is_file()
+    except UnicodeEncodeError:
+        _tell_left_out(entry.path.encode("utf-8", "backslashreplace").decode(), "its name is no Unicode")
+    except OSError as error:
+        _tell_left_out(entry.path, f"it cannot be read ({error.strerror})")
+    return False
+
+
+@cache
+def _tell_left_out(path: str, reason: str) -> None:
+    warn(f"{path} is left out: {reason}")
 
 
 def free_folder(base: Path) -> Path:

@@ -153,7 +153,11 @@ def _decode(data: bytes, path: Path, flags: int) -> Frame:
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
-        raise DamagedImage(path, f"it cannot be decoded: {error.err}") from None
+        limit = "CV_IO_MAX_IMAGE" in error.err
+        found = "it has more pixels than are read" if limit else f"it cannot be decoded: {error.err}"
+        raise DamagedImage(path, found) from None
+    except MemoryError:
+        raise DamagedImage(path, "it is larger than the memory") from None
     if pixels is None:
         raise DamagedImage(path, "it is no picture, or its pixels cannot be decoded")
     decoded: Frame = pixels

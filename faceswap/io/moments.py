@@ -1,16 +1,41 @@
 """An optimiser's state as named tensors, for files that cannot run code."""
 
+import re
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from faceswap.io.checkpoint import DamagedError
+
+# Of AdamW, the only one that is stored so.
+_KEYS = ("step", "exp_avg", "exp_avg_sq")
+_NAME = re.compile(rf"([0-9]{{1,9}})/({'|'.join(_KEYS)})")
+_MOST_STEPS = 1e9
+
 
 def to_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
     """What the optimiser remembers of each parameter, `3/exp_avg` of the fourth."""
     state = optimizer.state_dict()["state"]
     return {f"{number}/{key}": value for number, item in state.items() for key, value in item.items()}
+
+
+def check_tensors(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Raise DamagedError where `tensors` are not what `to_tensors` gives for these parameters."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for name, value in tensors.items():
+        match = _NAME.fullmatch(name)
+        if match is None or int(match[1]) >= len(parameters) or not value.is_floating_point():
+            raise DamagedError(f"its optimiser has no {name[:80]}")
+        if match[2] == "step" and not (value.dim() == 0 and 0 <= float(value) <= _MOST_STEPS):
+            raise DamagedError(f"its optimiser has counted impossible steps in {name}")
+        if match[2] != "step" and value.shape != parameters[int(match[1])].shape:
+            raise DamagedError(f"its optimiser's {name} is {tuple(value.shape)}")
+        if match[2] == "exp_avg_sq" and bool((value < 0).any()):
+            raise DamagedError(f"its optimiser's {name} is less than 0")
+    if len({name.partition("/")[0] for name in tensors}) * len(_KEYS) != len(tensors):
+        raise DamagedError("its optimiser lacks some of its moments")
 
 
 def load_tensors(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:

@@ -1,16 +1,24 @@
 """timestamps.json: which frames a folder holds, of which clips, at which times, made how."""
 
+import re
+from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import ValidationError
+from pydantic import Field
 
 from faceswap.errors import UserError
-from faceswap.io.files import read_json, write_json
+from faceswap.io.documents import MOST_BYTES_OF_A_SET, DocumentError, FileName, Finite, fitted, read_json
+from faceswap.io.files import write_json
 from faceswap.io.record import Record
 from faceswap.io.video import Clip
 
 NAME = "timestamps.json"
+# No clip is as long, wide or fast: what says so is damaged.
+_MOST_S, _MOST_PX, _MOST_FPS = 1e7, 65536, 1e6
+# How ffmpeg spells what it calls by name.
+_WORD = re.compile(r"[A-Za-z0-9_.-]{0,40}")
+_HINT = "extract again with --again"
 
 
 class Choice(Record):
@@ -19,18 +27,18 @@ class Choice(Record):
     tone_map: PQ and HLG are made SDR.
     """
 
-    fps: float = 0.0
+    fps: Annotated[float, Field(ge=0, le=_MOST_FPS)] = 0.0
     format: Literal["png", "jpg"] = "png"
-    quality: int = 95
+    quality: Annotated[int, Field(ge=1, le=100)] = 95
     tone_map: bool = False
 
 
 class FrameTime(Record):
     """One frame: its file name, its time from the clip's start, and its clip as an index into `clips`."""
 
-    name: str
-    time_s: float
-    clip: int = 0
+    name: FileName
+    time_s: Finite
+    clip: Annotated[int, Field(ge=0, le=10**6)] = 0
 
 
 class Timestamps(Record):
@@ -69,15 +77,51 @@ def read_timestamps(folder: Path) -> Timestamps | None:
     path = folder / NAME
     if not path.exists():
         return None
-    content = read_json(path)
+    content = read_json(path, MOST_BYTES_OF_A_SET, _HINT)
     schema = content.get("schema") if isinstance(content, dict) else None
     if schema != 1:
         raise UserError(f"{path} has schema {schema!r}; this version reads 1", "", "update, or extract again")
     try:
-        return Timestamps.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UserError(
-            f"{path} is damaged", f"{where}: {first['msg']}", "extract again with --again"
-        ) from None
+        record = fitted(content, Timestamps)
+        if wrong := _wrong(record):
+            raise DocumentError(wrong)
+    except DocumentError as error:
+        raise UserError(f"{path} is damaged", str(error), _HINT) from None
+    return record
+
+
+def _wrong(record: Timestamps) -> str:
+    """What no record of frames says, though each value alone could be; "" for a sound one."""
+    if not record.clips or (record.complete and not record.frames):
+        return "it names no clip or no frame"
+    for number, clip in enumerate(record.clips):
+        if wrong := _impossible(clip):
+            return f"clips.{number}: {wrong} cannot be"
+    if any(frame.clip >= len(record.clips) for frame in record.frames):
+        return "a frame is of a clip that is not there"
+    for before, frame in pairwise(record.frames):
+        if before.clip == frame.clip and before.time_s > frame.time_s:
+            return f"{frame.name} is shown before the frame before it"
+    return ""
+
+
+def _impossible(clip: Clip) -> str:
+    """The first fact that no clip has; a clip itself may say odd things, but not of what is read here."""
+    ranges = {
+        "width": (1, _MOST_PX), "height": (1, _MOST_PX), "fps": (1e-6, _MOST_FPS), "frames": (0, 10**9),
+        "duration_s": (0, _MOST_S), "start_s": (-_MOST_S, _MOST_S), "stream": (0, 10**4),
+        "bit_depth": (1, 64), "rotation_deg": (-360, 360),
+    }  # fmt: skip
+    words = {"codec": clip.codec, "audio_codec": clip.audio_codec or ""} | clip.color.model_dump()
+    wrong = [
+        f"{name} {getattr(clip, name):g}"
+        for name, (least, most) in ranges.items()
+        if not least <= getattr(clip, name) <= most
+    ]
+    wrong += [f"{name} {str(word)[:40]!r}" for name, word in words.items() if not _WORD.fullmatch(str(word))]
+    wrong += [f"sample_aspect {clip.sample_aspect}"] if min(clip.sample_aspect) < 1 else []
+    try:
+        _ = clip.color.code_points
+    except (StopIteration, RuntimeError, KeyError):
+        wrong.append(f"colour {clip.color.primaries} {clip.color.transfer}")
+    return wrong[0] if wrong else ""

@@ -4,21 +4,24 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, Field
 
 from faceswap.errors import UserError
 from faceswap.faceset.store import Face, read_face
 from faceswap.faceset.stored_masks import FOLDER
+from faceswap.io.documents import FileName, Finite, read_lines
 from faceswap.io.flow import ordered_map
 from faceswap.io.images import as_uint8
 from faceswap.masks.crops import MaskNetwork, show
-from faceswap.masks.suggest import features, uncertainty
+from faceswap.masks.suggest import FEATURES, features, uncertainty
 from faceswap.types import Image, Json
 
 NAME = "assessed.jsonl"
+_Feature = Annotated[float, Field(ge=-1e6, le=1e6)]
 
 
 class Assessment(NamedTuple):
@@ -33,6 +36,15 @@ class _Known(NamedTuple):
     mtime_ns: int
     model: str
     assessment: Assessment
+
+
+class _Line(BaseModel):
+    name: FileName
+    size: int
+    mtime_ns: int
+    model: str
+    uncertainty: Finite
+    features: Annotated[list[_Feature], Field(min_length=FEATURES, max_length=FEATURES)]
 
 
 def assess(
@@ -105,16 +117,16 @@ def _append(path: Path, lines: list[str]) -> None:
 
 
 def _read(path: Path) -> dict[str, _Known]:
-    known: dict[str, _Known] = {}
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return known
-    for line in lines:
-        try:
-            told = json.loads(line)
-            made = Assessment(float(told["uncertainty"]), np.array(told["features"], np.float32))
-            known[told["name"]] = _Known(told["size"], told["mtime_ns"], told["model"], made)
-        except (ValueError, KeyError, TypeError):
-            continue
-    return known
+        lines = list(read_lines(path, _Line))
+    except (OSError, UserError):
+        return {}
+    return {
+        line.name: _Known(
+            line.size,
+            line.mtime_ns,
+            line.model,
+            Assessment(line.uncertainty, np.array(line.features, np.float32)),
+        )
+        for line in lines
+    }

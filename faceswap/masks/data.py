@@ -6,12 +6,15 @@ The store is one memory-mapped array, so that a set of any size needs no more me
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Annotated, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, Field
 
-from faceswap.io.files import atomic_path, read_json, write_json
+from faceswap.errors import UserError
+from faceswap.io.documents import MOST_BYTES_OF_A_SET, read_as
+from faceswap.io.files import atomic_path, write_json
 
 Picture: TypeAlias = NDArray[np.uint8]
 # The picture (S, S, 3), then the mask and the figure (S, S, 2); each is one block of memory.
@@ -67,6 +70,14 @@ class MaskSamples:
         return [int(row) for row in np.linspace(0, len(self) - 1, min(count, len(self)))]
 
 
+class _Record(BaseModel):
+    """samples.json."""
+
+    size_px: Annotated[int, Field(ge=1, le=8192)]
+    crop_px: Annotated[int, Field(ge=1, le=8192)]
+    tags: list[tuple[str, str, str]]
+
+
 def write_samples(
     folder: Path, size_px: int, crop_px: int, samples: Iterable[tuple[Sample, Tag]]
 ) -> MaskSamples:
@@ -83,22 +94,25 @@ def write_samples(
             file.write(sample.layers.tobytes())
             tags.append(tag)
     # Last, so that a write that was stopped leaves no store.
-    record = {"size_px": size_px, "crop_px": crop_px, "tags": [list(vars(tag).values()) for tag in tags]}
-    write_json(listed, record)
+    record = _Record(size_px=size_px, crop_px=crop_px, tags=[(t.source, t.person, t.name) for t in tags])
+    write_json(listed, record.model_dump(mode="json"))
     return _open(folder, record)
 
 
 def read_samples(folder: Path) -> MaskSamples | None:
-    """The samples stored in `folder`, None where there are none or not all of them."""
+    """The samples stored in `folder`, None where there are none, not all of them, or damaged ones."""
     listed = folder / "samples.json"
     if not listed.is_file():
         return None
-    return _open(folder, read_json(listed))
+    try:
+        return _open(folder, read_as(listed, _Record, most=MOST_BYTES_OF_A_SET))
+    except (UserError, ValueError, OSError):
+        return None
 
 
-def _open(folder: Path, record: Any) -> MaskSamples:
-    tags = tuple(Tag(*values) for values in record["tags"])
-    size_px, crop_px = int(record["size_px"]), int(record["crop_px"])
+def _open(folder: Path, record: "_Record") -> MaskSamples:
+    tags = tuple(Tag(*values) for values in record.tags)
+    size_px, crop_px = record.size_px, record.crop_px
     shape = (len(tags), _CHANNELS * size_px * size_px)
     pixels: Picture = np.zeros(shape, np.uint8)
     # An empty file cannot be mapped.

@@ -10,7 +10,8 @@ from faceswap.console import progress
 from faceswap.errors import UserError
 from faceswap.faceset.store import Face, Faceset, read_meta, rewrite_meta
 from faceswap.faceset.stored_masks import FOLDER, mask_path, unsmoothed_path
-from faceswap.io.files import free_folder, read_json, write_json
+from faceswap.io.documents import read_as
+from faceswap.io.files import free_folder, write_json
 from faceswap.types import Json
 
 # Drawn masks in a trash folder: crop name -> polygons.
@@ -50,7 +51,9 @@ def restore(faceset: Faceset) -> tuple[int, int]:
     Masks that are there by now stay. Raises UserError where nothing was removed.
     """
     trash = _last_trash(faceset)
-    polygons = read_json(trash / _POLYGONS) if (trash / _POLYGONS).is_file() else {}
+    polygons: dict[str, list[Json]] = {}
+    if (trash / _POLYGONS).is_file():
+        polygons = read_as(trash / _POLYGONS, dict[str, list[Json]])
     stored = _restore_stored(faceset.faces, trash / FOLDER)
     drawn = _restore_polygons(faceset.faces, polygons)
     _refresh(faceset)

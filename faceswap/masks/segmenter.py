@@ -2,16 +2,21 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel
 from torch import nn
 
-from faceswap.console import command
+from faceswap.console import command, warn
 from faceswap.errors import UserError
 from faceswap.io import checkpoint
+from faceswap.io.documents import DocumentError, fitted
 from faceswap.models.build import fast_layout
-from faceswap.models.segmenter import SegmenterSpec, build
+from faceswap.models.segmenter import SegmenterSpec, build, outline
+from faceswap.models.stored import refuse_unfit
 from faceswap.types import FaceType, Image, Json, Mask
 from faceswap.workspace import assets
 
@@ -44,7 +49,11 @@ class Segmenter:
         mixed = self._dtype != torch.float32
         with torch.inference_mode(), torch.autocast(self._device.type, self._dtype, enabled=mixed):
             logits = self._network(batch.contiguous(memory_format=self._layout))
-        return list(logits.float().sigmoid()[:, 0].cpu().numpy())
+        masks: NDArray[np.float32] = logits.float().sigmoid()[:, 0].cpu().numpy()
+        if not np.isfinite(masks).all():
+            what = f"the mask model {self.identity} answers what is no number"
+            raise UserError(what, "", "add --precision float32, or name another model")
+        return list(masks)
 
 
 def bundled_folder() -> Path:
@@ -72,15 +81,35 @@ def find_model(folder: Path) -> checkpoint.Loaded:
     Raises UserError when there is none, it is damaged, or it is no mask model.
     """
     if (folder / checkpoint.STATE).is_file():
-        loaded = checkpoint.read(folder, [WEIGHTS])
+        loaded = checkpoint.read(folder, [WEIGHTS], check_model)
     elif checkpoint.exists(folder):
-        loaded = checkpoint.load(folder, [WEIGHTS])
+        loaded = checkpoint.load(folder, [WEIGHTS], check_model)
+        for reason in loaded.rejected:
+            warn(f"{reason}; using {loaded.path.name}")
     else:
         hint = f"train one: {command('stages.mask_train')}"
         raise UserError(f"no mask model in {folder}", "", hint)
     if loaded.state.get("kind") != KIND:
         raise UserError(f"{folder} holds no mask model", "it is a model of faces", "name another --model")
     return loaded
+
+
+class StoredMasks(BaseModel):
+    """The state of a mask model."""
+
+    spec: dict[str, Any]
+    face_type: FaceType
+
+
+def check_model(loaded: checkpoint.Loaded) -> None:
+    """Raise DamagedError or UserError where a checkpoint of a mask model does not hold one."""
+    if loaded.state.get("kind") != KIND:
+        return
+    try:
+        state = fitted(loaded.state, StoredMasks)
+    except DocumentError as error:
+        raise checkpoint.DamagedError(f"its state is no mask model's: {error}") from None
+    refuse_unfit(outline(SegmenterSpec.from_json(state.spec)).state_dict(), loaded.tensors[WEIGHTS])
 
 
 def as_float32(loaded: checkpoint.Loaded) -> dict[str, torch.Tensor]:

@@ -3,14 +3,26 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import BaseModel
 from torch import nn
 
 from faceswap import __version__
 from faceswap.errors import UserError
-from faceswap.io import checkpoint
+from faceswap.facepack.state import State
+from faceswap.io import checkpoint, moments
+from faceswap.io.documents import Count, DocumentError, Finite, fitted
 from faceswap.masks.chosen import BUNDLED
-from faceswap.masks.segmenter import KIND, WEIGHTS, as_float32, bundled_folder, find_model
-from faceswap.models.segmenter import SegmenterSpec, build
+from faceswap.masks.segmenter import (
+    KIND,
+    WEIGHTS,
+    StoredMasks,
+    as_float32,
+    bundled_folder,
+    check_model,
+    find_model,
+)
+from faceswap.models.segmenter import SegmenterSpec, build, outline
+from faceswap.models.stored import refuse_unfit
 from faceswap.train.run import refuse_changes
 from faceswap.types import FaceType, Json
 
@@ -18,6 +30,20 @@ SCRATCH = "scratch"
 # WEIGHTS are what is applied, the running average; the network is what the optimiser moves.
 NETWORK, OPTIMIZER = "network", "optimizer"
 _SCRATCH_RATE, _TUNING_RATE = 2e-3, 3e-4
+
+
+class _Check(BaseModel):
+    iteration: Count
+    loss: Finite
+    iou: Finite
+
+
+class _Stored(StoredMasks):
+    seed: int
+    base: str
+    loss: Finite
+    elapsed_s: Finite
+    checks: list[_Check]
 
 
 @dataclass
@@ -96,26 +122,39 @@ def _split(values: Json) -> tuple[SegmenterSpec, FaceType]:
 
 
 def _continue(folder: Path, asked: Json) -> MaskRun:
-    loaded = checkpoint.load(folder, [WEIGHTS, NETWORK, OPTIMIZER])
-    state = loaded.state
-    if state.get("kind") != KIND:
+    loaded = checkpoint.load(folder, [WEIGHTS, NETWORK, OPTIMIZER], _check)
+    if loaded.state.get("kind") != KIND:
         raise UserError(f"{folder} holds no mask model", "it is a model of faces", "name another --model")
-    refuse_changes(folder, asked, state["spec"] | {"face_type": state["face_type"]})
+    state = fitted(loaded.state, _Stored)
+    refuse_changes(folder, asked, state.spec | {"face_type": state.face_type})
     checkpoint.set_aside(loaded)
-    spec = SegmenterSpec.from_json(state["spec"])
+    spec = SegmenterSpec.from_json(state.spec)
     notes = [f"{text}; using the one before it" for text in loaded.rejected]
     notes.append(f"continuing {folder.name} at iteration {loaded.iteration}: {_describe(spec)}")
     return MaskRun(
         folder,
         build(spec),
         spec,
-        FaceType(state["face_type"]),
-        int(state["seed"]),
-        state["base"],
+        state.face_type,
+        state.seed,
+        state.base,
         tuple(notes),
-        list(state["checks"]),
+        [check.model_dump() for check in state.checks],
         loaded,
     )
+
+
+def _check(loaded: checkpoint.Loaded) -> None:
+    if loaded.state.get("kind") != KIND:
+        return
+    check_model(loaded)
+    try:
+        state = fitted(loaded.state, _Stored)
+    except DocumentError as error:
+        raise checkpoint.DamagedError(f"its state is no mask training's: {error}") from None
+    network = outline(SegmenterSpec.from_json(state.spec))
+    refuse_unfit(network.state_dict(), loaded.tensors[NETWORK])
+    moments.check_tensors(State.fresh(network, 0).optimizer, loaded.tensors[OPTIMIZER])
 
 
 def _describe(spec: SegmenterSpec) -> str:

@@ -17,6 +17,7 @@ from faceswap.merge.masks import Prediction
 from faceswap.merge.upscale import Upscaler, load_upscaler
 from faceswap.models.arch import ModelSpec
 from faceswap.models.build import build
+from faceswap.models.stored import check_model, stored_model
 from faceswap.models.swap import SwapModel
 from faceswap.types import FaceType, Image, Mask
 
@@ -54,12 +55,16 @@ class Predictor:
         """The swap of each crop (R, R, 3), computed as one batch.
 
         morphs: of each crop how much of src it shows, where the model morphs; without, it is src altogether.
+        Raises UserError where the model gives what is no number.
         """
         batch = torch.from_numpy(np.stack(crops)).to(self._device).permute(0, 3, 1, 2)
         with torch.autocast(self._device.type, self._dtype, enabled=self._dtype is not torch.float32):
             swap = self._model.swap(batch, torch.tensor(morphs, dtype=torch.float64) if morphs else 1.0)
         faces = _to_host(swap.face.permute(0, 2, 3, 1))
         masks_prd, masks_dst = _to_host(swap.mask_prd[:, 0]), _to_host(swap.mask_dst[:, 0])
+        if not all(np.isfinite(part).all() for part in (faces, masks_prd, masks_dst)):
+            what = f"the model {self.identity.partition(',')[0]} answers what is no number"
+            raise UserError(what, "", "add --precision float32, or go back: stages.model restore")
         return [Prediction(*parts) for parts in zip(faces, masks_prd, masks_dst, strict=True)]
 
 
@@ -72,7 +77,7 @@ def load_predictor(
     `load_upscaler`. Raises UserError when there is no intact checkpoint, or it does not hold what its
     description says.
     """
-    loaded = checkpoint.load(run, ["weights"])
+    loaded = checkpoint.load(run, ["weights"], check_model)
     for reason in loaded.rejected:
         warn(f"{reason}; using {loaded.path.name}")
     predictor = predictor_of(loaded, run.name, device, dtype)
@@ -84,14 +89,15 @@ def load_predictor(
 def predictor_of(loaded: checkpoint.Loaded, name: str, device: torch.device, dtype: torch.dtype) -> Predictor:
     """The model of a checkpoint that was read; UserError when it does not hold what its description says."""
     try:
-        model = build(ModelSpec.from_json(loaded.state["spec"]))
-        face_type = FaceType(loaded.state["face_type"])
+        check_model(loaded)
+        state = stored_model(loaded)
+        model = build(ModelSpec.from_json(state.spec))
         model.load_state_dict(loaded.tensors["weights"])
-    except (KeyError, ValueError, RuntimeError) as error:
+    except (checkpoint.DamagedError, UserError) as error:
         hint = "train it on with this version, or choose another --model"
         raise UserError(f"{loaded.path} is no face-swap model", str(error), hint) from None
     digest = loaded.state["files"]["weights.safetensors"]["sha256"]
-    return Predictor(model, face_type, device, dtype, f"{name} at {loaded.iteration}, weights {digest}")
+    return Predictor(model, state.face_type, device, dtype, f"{name} at {loaded.iteration}, weights {digest}")
 
 
 def _to_host(values: Tensor) -> Image | Mask:

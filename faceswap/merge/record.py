@@ -3,9 +3,12 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, StringConstraints
 
 from faceswap.errors import UserError
+from faceswap.io.documents import read_lines
 from faceswap.merge.plan import Task
 
 RECORD_NAME = "merged.jsonl"
@@ -14,6 +17,11 @@ RECORD_NAME = "merged.jsonl"
 # Which files a merge may replace: those it has made itself in the same way before they were lost; all that
 # this workbench has merged here; any.
 Replace: TypeAlias = Literal["none", "own", "all"]
+
+
+class _Entry(BaseModel):
+    frame: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+    mark: Annotated[str, StringConstraints(max_length=1024)] = ""
 
 
 class Record:
@@ -26,9 +34,7 @@ class Record:
     def __init__(self, folder: Path, mask_folder: Path) -> None:
         self.folder, self.mask_folder = folder, mask_folder
         # By frame, how it was made; "" while it is being written.
-        self._made = {
-            entry["frame"]: entry.get("mark", "") for entry in _entries(self._path) if "frame" in entry
-        }
+        self._made = {entry.frame: entry.mark for entry in read_lines(self._path, _Entry)}
 
     @property
     def _path(self) -> Path:
@@ -82,18 +88,3 @@ class Record:
         self._made[stem] = mark
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"frame": stem, "mark": mark}, ensure_ascii=False) + "\n")
-
-
-def _entries(path: Path) -> list[dict[str, str]]:
-    """The lines of a record; a line cut by a crash is passed over."""
-    if not path.is_file():
-        return []
-    entries = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(entry, dict):
-            entries.append(entry)
-    return entries

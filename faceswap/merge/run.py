@@ -18,6 +18,7 @@ from typing import Any, Protocol, Self
 import cv2
 
 from faceswap.console import progress_bar
+from faceswap.io.faults import is_general
 from faceswap.io.files import atomic_path
 from faceswap.io.images import DamagedImage, read_image, write_image, write_mask
 from faceswap.masks.crops import MaskNetwork
@@ -196,6 +197,10 @@ def _read(task: Task, load: Callable[[], Frame], predictor: Swapper) -> Item | D
         frame = load()
     except DamagedImage as damage:
         return damage
+    except OSError as error:
+        if is_general(error):
+            raise
+        return DamagedImage(task.frame, f"it cannot be read ({error.strerror})")
     size_px, face_type = predictor.resolution, predictor.face_type
     crops = (crop_face(frame, face.landmarks, size_px, face_type) for face in task.faces)
     return Item(task, frame, tuple(crops), look_at(frame, task.faces, task.settings.mask_mode, predictor))

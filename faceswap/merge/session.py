@@ -4,18 +4,19 @@ The file is JSON and is written anew, whole, at every change; keys name frames b
 that goes missing moves nothing else. The batch merge replays it.
 """
 
-import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import ValidationError
+from pydantic import BaseModel, StringConstraints, ValidationError
 
 from faceswap.console import say, warn
 from faceswap.errors import UserError
+from faceswap.io.documents import Count, first_fault, fitted, read_json
 from faceswap.io.files import natural_order, sha256, write_json
-from faceswap.merge.looks import ACTIONS, Key, Looks, checked
+from faceswap.merge.looks import ACTIONS, NUMERIC, Key, Looks, Value, checked
 from faceswap.merge.settings import MergeSettings
 from faceswap.types import Json
 
@@ -24,6 +25,26 @@ SCHEMA = 1
 # What to do with a session that is there: go on with it; begin a new one, keeping the old file; or go on with
 # it though it was made for other frames.
 Resume: TypeAlias = Literal["resume", "new", "adopt"]
+_HINT = "add --interactive --session new to begin another (this file is kept), or --session ignore"
+
+_Stem = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+
+
+class _StoredClip(BaseModel):
+    first: _Stem
+    last: _Stem
+    frames: Count
+    digest: Annotated[str, StringConstraints(max_length=256)] | None
+
+
+class _Stored(BaseModel):
+    """The file. Sessions of before there were upscalers name none."""
+
+    clip: _StoredClip
+    at: _Stem
+    upscaler: Annotated[str, StringConstraints(max_length=4096)] | None = None
+    base: MergeSettings
+    keys: dict[_Stem, list[tuple[_Stem, Value, bool]]]
 
 
 @dataclass(frozen=True)
@@ -43,11 +64,11 @@ class Clip:
         digest = " ".join(map(sha256, ends)) if len(ends) == 2 else None
         return cls(tuple(path.stem for path in frames), digest)
 
-    def is_in(self, stored: Json) -> bool:
+    def is_in(self, stored: "_StoredClip") -> bool:
         """Whether a session file tells of this clip."""
         if self.digest is not None:
-            return bool(stored["digest"] == self.digest)
-        told = stored["first"], stored["last"], stored["frames"]
+            return stored.digest == self.digest
+        told = stored.first, stored.last, stored.frames
         return told == (self.stems[0], self.stems[-1], len(self.stems))
 
 
@@ -80,10 +101,8 @@ class Session:
             return cls(path, clip, Looks(base))
         try:
             return cls._read(path, clip, how)
-        except (KeyError, TypeError, ValueError) as error:
-            found = _told(error)
-            hint = "add --interactive --session new to begin another (this file is kept), or --session ignore"
-            raise UserError(f"{path} is no merge session of this version", found, hint) from None
+        except ValueError as error:
+            raise UserError(f"{path} is no merge session of this version", _told(error), _HINT) from None
 
     @property
     def looks(self) -> Looks:
@@ -151,63 +170,62 @@ class Session:
 
     @classmethod
     def _read(cls, path: Path, clip: Clip, how: Resume) -> "Session":
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        if stored["schema"] != SCHEMA:
-            raise ValueError(f"it has schema {stored['schema']}, this version reads {SCHEMA}")
-        if not clip.is_in(stored["clip"]) and how != "adopt":
-            made = stored["clip"]
+        content = read_json(path, hint=_HINT)
+        if isinstance(content, dict) and content.get("schema") != SCHEMA:
+            raise ValueError(f"it has schema {content.get('schema')}, this version reads {SCHEMA}")
+        stored = fitted(content, _Stored)
+        if not clip.is_in(stored.clip) and how != "adopt":
+            made = stored.clip
             raise UserError(
                 f"{path} was made for other frames",
-                f"{made['frames']} frames, {made['first']} to {made['last']}; "
+                f"{made.frames} frames, {made.first} to {made.last}; "
                 f"here are {len(clip.stems)}, {clip.stems[0]} to {clip.stems[-1]}",
                 "add --session adopt to use it here, --interactive --session new to begin another (this one "
                 "is kept), or --session ignore",
             )
-        looks = Looks(MergeSettings.model_validate(stored["base"]))
+        looks = Looks(stored.base)
         place = {stem: index for index, stem in enumerate(clip.stems)}
-        lost = {stem for keys in stored["keys"].values() for stem, _, _ in keys if stem not in place}
+        lost = {stem for keys in stored.keys.values() for stem, _, _ in keys if stem not in place}
         if lost:
             first = min(lost, key=natural_order)
             warn(f"{len(lost)} frames with settings of their own are missing, the first is {first}")
-        keys = {name: _placed(name, some, place, looks.base) for name, some in stored["keys"].items()}
-        at = place.get(stored["at"], 0)
-        # Sessions of before there were upscalers name none.
-        upscaler = stored.get("upscaler")
+        keys = {name: _placed(name, some, place, looks.base) for name, some in stored.keys.items()}
+        at = place.get(stored.at, 0)
         looks = Looks(looks.base, {name: some for name, some in keys.items() if some})
-        return cls(path, clip, looks, at, Path(upscaler) if upscaler else None)
+        return cls(path, clip, looks, at, Path(stored.upscaler) if stored.upscaler else None)
 
 
 def _placed(
-    name: str, stored: list[list[Any]], place: dict[str, int], base: MergeSettings
+    name: str, stored: Sequence[tuple[str, Value, bool]], place: dict[str, int], base: MergeSettings
 ) -> tuple[Key, ...]:
     """The keys of a setting where their frames are now; that of a missing frame moves to the next."""
     later = sorted(place, key=natural_order)
     found: dict[int, Key] = {}
     for stem, value, ramp in stored:
-        _check(name, value, base)
+        value = _checked(name, value, base)
         index = place.get(stem)
         if index is None:
             following = [other for other in later if natural_order(other) > natural_order(stem)]
             if not following:
                 continue
             index = place[following[0]]
-        found[index] = Key(index, value, bool(ramp))
+        found[index] = Key(index, value, ramp and name in NUMERIC)
     return tuple(found[index] for index in sorted(found))
 
 
-def _check(name: str, value: Any, base: MergeSettings) -> None:
-    """ValueError for what is no setting, no action, or out of range."""
+def _checked(name: str, value: Value, base: MergeSettings) -> Value:
+    """The value of a key; ValueError for what is no setting, no action, or out of range."""
     number = name.removeprefix("face ")
     if number != name:
-        if not number.isdecimal() or value not in ACTIONS:
+        if not re.fullmatch(r"[0-9]{1,6}", number) or value not in ACTIONS:
             raise ValueError(f"{name} cannot be {value!r}")
-        return
-    checked(base, {name: value if not isinstance(value, float) else _whole(name, value)})
-
-
-def _whole(name: str, value: float) -> float | int:
-    """Where a run was cut, its value may lie between two whole numbers."""
-    return round(value) if MergeSettings.model_fields[name].annotation is int else value
+        return value
+    if name not in MergeSettings.model_fields:
+        raise ValueError(f"there is no setting {name}")
+    # Where a run was cut, its value may lie between two whole numbers.
+    is_cut = isinstance(value, float) and MergeSettings.model_fields[name].annotation is int
+    settings = checked(base, {name: round(value) if is_cut else value})
+    return value if is_cut else getattr(settings, name)
 
 
 def _free_name(path: Path) -> Path:
@@ -219,7 +237,4 @@ def _free_name(path: Path) -> Path:
 
 
 def _told(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
+    return first_fault(error) if isinstance(error, ValidationError) else str(error)

@@ -30,6 +30,8 @@ from faceswap.color.moments import Moment, moments
 from faceswap.faces.geometry import apply_transform, crop_transform
 from faceswap.faces.landmarks import hull_mask
 from faceswap.faces.tracks import Spot
+from faceswap.io.arrays import map_array
+from faceswap.io.documents import DocumentError
 from faceswap.io.files import atomic_path, require_free_space
 from faceswap.merge.looks import Look
 from faceswap.merge.masks import Prediction
@@ -160,6 +162,8 @@ class Survey:
         for other in self._parent.glob(f"{_PREFIX}*"):
             if other != folder:
                 shutil.rmtree(other, ignore_errors=True)
+        if self._is_damaged(folder):
+            shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
@@ -184,8 +188,24 @@ class Survey:
     @cached_property
     def _masks(self) -> dict[str, NDArray[np.uint8]]:
         """(N, side, side) by name: the masks of all faces, those that a model has."""
-        files = {name: self._folder / f"{name}.npy" for name in _MASKS}
-        return {name: np.load(path, mmap_mode="r+") for name, path in files.items() if path.is_file()}
+        return self._stored_masks(self._folder)
+
+    def _stored_masks(self, folder: Path) -> dict[str, NDArray[np.uint8]]:
+        files = {name: folder / f"{name}.npy" for name in _MASKS}
+        shape = (len(self._rows), None, None)
+        return {
+            name: map_array(path, np.uint8, shape, "r+") for name, path in files.items() if path.is_file()
+        }
+
+    def _is_damaged(self, folder: Path) -> bool:
+        """Whether what is there is not what this measured: light tells which of the masks are there, too."""
+        try:
+            self._stored_masks(folder)
+            if (folder / "light.npy").is_file():
+                map_array(folder / "light.npy", np.float64, (len(self._rows), 6))
+        except DocumentError:
+            return True
+        return False
 
     def _store(self, name: str, side: int) -> NDArray[np.uint8]:
         if name not in self._masks:
@@ -195,14 +215,12 @@ class Survey:
     def _open(self, name: str, shape: tuple[int, ...], kind: type) -> NDArray[Any]:
         path = self._folder / f"{name}.npy"
         if path.is_file():
-            stored: NDArray[Any] = np.load(path, mmap_mode="r+")
-            return stored
+            return map_array(path, kind, shape, "r+")
         bytes_ = int(np.prod(shape, dtype=np.int64)) * np.dtype(kind).itemsize
         require_free_space(self._folder, bytes_, f"the light and the masks of {shape[0]} faces")
         with atomic_path(path) as temporary:
             np.lib.format.open_memmap(temporary, mode="w+", dtype=kind, shape=shape)
-        made: NDArray[Any] = np.load(path, mmap_mode="r+")
-        return made
+        return map_array(path, kind, shape, "r+")
 
 
 def steadied(

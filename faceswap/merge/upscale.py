@@ -23,9 +23,15 @@ class Upscaler:
 
     def enhance(self, face: Image) -> Image:
         """(4R, 4R, 3) for a face (R, R, 3), both float32 RGB in [0, 1]; what a network of × 2 gives is
-        enlarged by cubic interpolation.
+        enlarged by cubic interpolation. Raises UserError where it gives no picture.
         """
-        fine = np.ascontiguousarray(self.answer(face)[0].transpose(1, 2, 0))
+        try:
+            answer = np.asarray(self.answer(face), np.float32)
+        except Exception as error:  # onnxruntime raises its own kinds
+            raise UserError("the upscaler fails", str(error).splitlines()[0][:200], _HINT) from None
+        if answer.shape not in _shapes(face.shape[0]) or not np.isfinite(answer).all():
+            raise UserError("the upscaler answers what is no picture", f"{answer.shape}", _HINT)
+        fine = np.ascontiguousarray(answer[0].transpose(1, 2, 0))
         size = (FACTOR * face.shape[1], FACTOR * face.shape[0])
         if fine.shape[1::-1] != size:
             fine = cv2.resize(fine, size, interpolation=cv2.INTER_CUBIC)
@@ -47,14 +53,21 @@ def load_upscaler(path: Path, size_px: int, on_gpu: bool) -> Upscaler:
         raise UserError(f"no upscaler {path}", "", "name an ONNX file, or leave --upscaler out")
     try:
         upscaler = Upscaler(_session(path, on_gpu), f"upscaler {sha256(path)}")
-        shape = upscaler.answer(np.zeros((size_px, size_px, 3), np.float32)).shape
+        answer = np.asarray(upscaler.answer(np.full((size_px, size_px, 3), 0.5, np.float32)), np.float32)
     except ImportError:
         raise UserError("an upscaler needs onnxruntime", "", "pip install onnxruntime") from None
     except Exception as error:  # onnxruntime and protobuf raise their own kinds
         raise UserError(f"{path} is no upscaler", str(error).splitlines()[0], _HINT) from None
-    if shape not in [(1, 3, scale * size_px, scale * size_px) for scale in (2, FACTOR)]:
-        raise UserError(f"{path} is no upscaler", f"for {(1, 3, size_px, size_px)} it gives {shape}", _HINT)
+    if answer.shape not in _shapes(size_px):
+        found = f"for {(1, 3, size_px, size_px)} it gives {answer.shape}"
+        raise UserError(f"{path} is no upscaler", found, _HINT)
+    if not np.isfinite(answer).all():
+        raise UserError(f"{path} is no upscaler", "it answers what is no number", _HINT)
     return upscaler
+
+
+def _shapes(size_px: int) -> list[tuple[int, ...]]:
+    return [(1, 3, scale * size_px, scale * size_px) for scale in (2, FACTOR)]
 
 
 def _session(path: Path, on_gpu: bool) -> Any:

@@ -73,7 +73,7 @@ def _unknown(name: str, letters: str) -> UserError:
     families = "; ".join(f"{family} {meaning}" for family, meaning in FAMILIES.items())
     problem = f"no letter {', '.join(letters)} exists" if letters else "that is not FAMILY or FAMILY-LETTERS"
     return UserError(
-        f"unknown architecture {name!r}: {problem}",
+        f"unknown architecture {name!r:.60}: {problem}",
         f"families: {families}. Letters: {exist}",
         "type for example --arch DF-UD, --arch LIAE-UDT or --arch AMP",
     )
@@ -143,7 +143,9 @@ class ModelSpec:
         kinds = {"arch": str, "morph_factor": float}
         wrong = ", ".join(name for name in fields if type(fields[name]) is not kinds.get(name, int))
         if wrong:
-            raise UserError(f"the model description is damaged: {wrong} missing or unreadable", str(json))
+            raise UserError(
+                f"the model description is damaged: {wrong} missing or unreadable", f"{json!s:.300}"
+            )
         spec = cls(**(fields | {"arch": Arch.parse(fields["arch"])}))
         spec.validate()
         return spec

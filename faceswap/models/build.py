@@ -17,13 +17,18 @@ def build(spec: ModelSpec, seed: int = 0) -> SwapModel:
 
     Raises UserError where the sizes do not fit the architecture.
     """
-    spec.validate()
     # On "meta" nothing is drawn from torch's global generator and no memory is filled twice.
-    with torch.device("meta"):
-        model = MODELS[spec.arch.family](spec)
+    model = outline(spec)
     model.to_empty(device="cpu")
     initialise(model, torch.Generator().manual_seed(seed))
     return model
+
+
+def outline(spec: ModelSpec) -> SwapModel:
+    """The model on the device "meta", which has names and shapes of weights but no numbers; see `build`."""
+    spec.validate()
+    with torch.device("meta"):
+        return MODELS[spec.arch.family](spec)
 
 
 def fast_layout(device: torch.device, dtype: torch.dtype) -> torch.memory_format:

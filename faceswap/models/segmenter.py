@@ -2,17 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 import torch
+from pydantic import Field, StringConstraints
 from torch import Tensor, nn
 
 from faceswap.errors import UserError
+from faceswap.io.documents import DocumentError, fitted
 from faceswap.models.blocks import initialise
 from faceswap.models.xseg import XSeg
 from faceswap.types import Json
 
 SegmenterArch = Literal["unet", "xseg"]
+_Encoder = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+_Dims = Annotated[int, Field(ge=1, le=1024)]
 # What the encoders' published weights expect (torchvision, timm): mean and deviation of ImageNet's RGB.
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _PIXELS_PER_CODE = {"unet": 32, "xseg": 64}
@@ -27,10 +31,10 @@ class SegmenterSpec:
     """
 
     arch: SegmenterArch = "unet"
-    encoder: str = "timm-regnety_002"
-    decoder_dims: tuple[int, ...] = (128, 64, 48, 32, 16)
-    base_dims: int = 32
-    input_px: int = 256
+    encoder: _Encoder = "timm-regnety_002"
+    decoder_dims: tuple[_Dims, ...] = (128, 64, 48, 32, 16)
+    base_dims: _Dims = 32
+    input_px: Annotated[int, Field(ge=32, le=4096)] = 256
 
     def to_json(self) -> Json:
         """Plain JSON; `from_json` gives back the same."""
@@ -38,7 +42,11 @@ class SegmenterSpec:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        return cls(**dict(data) | {"decoder_dims": tuple(data["decoder_dims"])})
+        """Raises UserError where a field is missing, mistyped or impossible."""
+        try:
+            return fitted(data, cls)
+        except DocumentError as error:
+            raise UserError("the mask model's description is damaged", str(error)) from None
 
 
 def build(spec: SegmenterSpec, seed: int = 0, encoder_weights: str | None = None) -> nn.Module:
@@ -48,11 +56,7 @@ def build(spec: SegmenterSpec, seed: int = 0, encoder_weights: str | None = None
     encoder ("imagenet"), fetched from the internet or its cache. Raises UserError for an architecture,
     size or encoder that does not exist, for weights that cannot be had, and where smp is not installed.
     """
-    if spec.arch not in get_args(SegmenterArch):
-        raise UserError(f"no mask network {spec.arch!r}", f"there are {', '.join(get_args(SegmenterArch))}")
-    step = _PIXELS_PER_CODE[spec.arch]
-    if spec.input_px % step:
-        raise UserError(f"{spec.arch} wants inputs of a multiple of {step} px, not {spec.input_px}")
+    _require_possible(spec)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if spec.arch == "unet":
@@ -62,6 +66,21 @@ def build(spec: SegmenterSpec, seed: int = 0, encoder_weights: str | None = None
         raise UserError("xseg has no published encoder weights", "", "leave --encoder-weights out")
     initialise(network, torch.Generator().manual_seed(seed))
     return network
+
+
+def outline(spec: SegmenterSpec) -> nn.Module:
+    """The network on the device "meta", which has names and shapes of weights but no numbers; see `build`."""
+    _require_possible(spec)
+    with torch.device("meta"):
+        return UNet(spec) if spec.arch == "unet" else XSeg(spec.input_px, spec.base_dims)
+
+
+def _require_possible(spec: SegmenterSpec) -> None:
+    if spec.arch not in get_args(SegmenterArch):
+        raise UserError(f"no mask network {spec.arch!r}", f"there are {', '.join(get_args(SegmenterArch))}")
+    step = _PIXELS_PER_CODE[spec.arch]
+    if spec.input_px % step:
+        raise UserError(f"{spec.arch} wants inputs of a multiple of {step} px, not {spec.input_px}")
 
 
 class UNet(nn.Module):

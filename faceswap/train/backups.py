@@ -17,6 +17,7 @@ from typing import Literal, TypeAlias, get_args
 from faceswap.errors import UserError
 from faceswap.io import checkpoint
 from faceswap.io.files import remove_folder, replace_folder, sha256, sync, write_bytes
+from faceswap.models.stored import check_model
 
 # auto: every so often, thinned with age. hand: asked for. best: the best by its figures, one at a time.
 # phase: the end of a recipe's phase. before: what going back has put aside.
@@ -45,7 +46,7 @@ def list_backups(run: Path) -> list[Backup]:
         match = _NAME.fullmatch(path.name)
         try:
             state = checkpoint.read_state(path) if match else {}
-        except checkpoint.DamagedError:
+        except (checkpoint.DamagedError, UserError):
             continue
         if match:
             found.append(Backup(path, _kind(match[1]), int(match[2]), float(state.get("elapsed_s", 0))))
@@ -113,7 +114,7 @@ def restore(run: Path, iteration: int | None = None) -> Backup:
     Raises UserError when there is none, or it is damaged.
     """
     chosen = _choose(run, iteration)
-    checkpoint.read(chosen.path)
+    checkpoint.read(chosen.path, accept=_check)
     return_to(run, chosen.path)
     return chosen
 
@@ -141,6 +142,12 @@ def return_to(run: Path, path: Path) -> None:
     for other in displaced:
         if other != target:
             remove_folder(other)
+
+
+def _check(loaded: checkpoint.Loaded) -> None:
+    # Models of masks say of which kind they are.
+    if "spec" in loaded.state and "kind" not in loaded.state:
+        check_model(loaded)
 
 
 def _choose(run: Path, iteration: int | None) -> Backup:

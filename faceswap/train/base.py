@@ -8,6 +8,7 @@ from torch import Tensor
 from faceswap.errors import UserError
 from faceswap.io import checkpoint
 from faceswap.models.arch import ModelSpec
+from faceswap.models.stored import stored_model
 from faceswap.models.swap import SwapModel
 from faceswap.workspace import assets
 
@@ -38,6 +39,11 @@ def _is_kept(name: str) -> bool:
     return not name.startswith((_DST, _MERGED))
 
 
+def _check_base(loaded: checkpoint.Loaded) -> None:
+    """A base may lack weights, and a model may take part of them; its description must be one."""
+    ModelSpec.from_json(stored_model(loaded).spec)
+
+
 def _for_both_sides(base: checkpoint.Loaded) -> dict[str, Tensor]:
     """What `base` offers in float32, with src's decoder in place of a missing one of dst."""
     offered = base.tensors[WEIGHTS]
@@ -58,9 +64,9 @@ def find_base(base: str) -> checkpoint.Loaded:
     bundled = assets() / "base"
     for path in (bundled / base, Path(base)):
         if (path / checkpoint.STATE).is_file():
-            return checkpoint.read(path, [WEIGHTS])
+            return checkpoint.read(path, [WEIGHTS], _check_base)
         if checkpoint.exists(path):
-            return checkpoint.load(path, [WEIGHTS])
+            return checkpoint.load(path, [WEIGHTS], _check_base)
     raise UserError(
         f"no base model {base!r}",
         f"bundled: {', '.join(base_names()) or 'none'}",

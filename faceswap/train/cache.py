@@ -14,10 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias, get_args
+from typing import Annotated, Any, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, Field
 
 from faceswap.console import progress
 from faceswap.errors import UserError
@@ -26,13 +27,15 @@ from faceswap.faces.landmarks import pose_deg
 from faceswap.faceset.store import Face, Faceset, read_face
 from faceswap.faceset.stored_masks import FOLDER as MASKS
 from faceswap.faceset.stored_masks import MaskOrigin, known_mask, mask_path
+from faceswap.io.arrays import map_array
+from faceswap.io.documents import MOST_BYTES_OF_A_SET, Count, DocumentError, FileName, read_as
 from faceswap.io.files import atomic_path, list_images, require_free_space, write_json
 from faceswap.train.samples import CHANNELS, SampleStore, make_sample
 from faceswap.types import FaceType, Json, Points
 
 _VERSION = 5
 _LANDMARKS, _ROWS = ".landmarks.npy", ".rows.json"
-_UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError)
+_UNREADABLE = (OSError, UserError, DocumentError)
 _Made: TypeAlias = tuple[NDArray[np.uint8], Points, MaskOrigin]
 
 
@@ -102,6 +105,22 @@ class _Rows:
         return {"names": list(self.faces), "skipped": skipped, "masks": masks, "yaws": self.yaws}
 
 
+class _Record(BaseModel):
+    """NAME.json."""
+
+    names: list[FileName]
+    skipped: dict[str, str]
+    masks: dict[MaskOrigin, Count]
+    yaws: list[Annotated[float, Field(ge=-4, le=4)]]
+
+
+class _RowsRecord(BaseModel):
+    """NAME.rows.json; kind: what `_Cache` gives."""
+
+    kind: list[Any]
+    faces: dict[FileName, tuple[str, MaskOrigin]]
+
+
 class _Cache:
     """The cache of one side, under the name that belongs to the set as it is now."""
 
@@ -115,15 +134,17 @@ class _Cache:
     def read(self) -> SampleStore | None:
         """None where it is missing or damaged and must be made anew."""
         try:
-            record = json.loads(self._path.with_suffix(".json").read_bytes())
-            pixels, landmarks = _read_arrays(self._path)
+            record = read_as(self._path.with_suffix(".json"), _Record, most=MOST_BYTES_OF_A_SET)
+            pixels, landmarks = _read_arrays(self._path, self._resolution)
+            if not len(record.names) == len(record.yaws) == len(landmarks) <= len(pixels):
+                return None
             return SampleStore(
                 pixels=pixels,
-                names=tuple(record["names"]),
-                skipped=record["skipped"],
-                masks=record["masks"],
+                names=tuple(record.names),
+                skipped=record.skipped,
+                masks=record.masks,
                 landmarks=landmarks,
-                yaws=np.array(record["yaws"], np.float32),
+                yaws=np.array(record.yaws, np.float32),
             )
         except _UNREADABLE:
             return None
@@ -195,15 +216,15 @@ class _Cache:
 
 def _read_rows(rows: Path, kind: list[object]) -> dict[tuple[str, str], Callable[[], _Made]]:
     """How to read each row of an earlier cache, by file name and source; nothing of another kind."""
-    record = json.loads(rows.read_bytes())
-    if record["kind"] != kind:
+    record = read_as(rows, _RowsRecord, most=MOST_BYTES_OF_A_SET)
+    if record.kind != kind:
         return {}
-    pixels, landmarks = _read_arrays(rows.with_name(rows.name.removesuffix(_ROWS) + ".npy"))
+    pixels, landmarks = _read_arrays(rows.with_name(rows.name.removesuffix(_ROWS) + ".npy"), kind[-1])
 
     def read(row: int, origin: MaskOrigin) -> _Made:
         return pixels[row].copy(), landmarks[row].copy(), origin
 
-    known = zip(record["faces"].items(), range(len(landmarks)), strict=False)
+    known = zip(record.faces.items(), range(min(len(landmarks), len(pixels))), strict=False)
     return {(name, source): partial(read, row, origin) for (name, (source, origin)), row in known}
 
 
@@ -212,8 +233,9 @@ def _remove(files: Iterable[Path]) -> None:
         path.unlink()
 
 
-def _read_arrays(path: Path) -> tuple[NDArray[np.uint8], Points]:
-    return np.load(path, mmap_mode="r"), np.load(path.with_suffix(_LANDMARKS), mmap_mode="r")
+def _read_arrays(path: Path, resolution: object) -> tuple[NDArray[np.uint8], Points]:
+    pixels = map_array(path, np.uint8, (None, resolution, resolution, CHANNELS))
+    return pixels, map_array(path.with_suffix(_LANDMARKS), np.float32, (None, 68, 2))
 
 
 def _map_in_order(

@@ -6,10 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from faceswap.io.checkpoint import DamagedError
 from faceswap.models.arch import ModelSpec
 from faceswap.models.arithmetic import autocast
 from faceswap.models.blocks import initialise
 from faceswap.models.critics import CodeCritic, PatchCritic, patch_strides
+from faceswap.models.stored import refuse_unfit
 from faceswap.train.distributed import Share
 from faceswap.train.optim import load_by_name, make_optimizer, state_by_name
 from faceswap.train.options import OptimizerName, StepOptions
@@ -78,11 +80,18 @@ class Critic:
 
     def load(self, saved: Mapping[str, Tensor]) -> bool:
         """Restore what `tensors` gave; False, and no change, where that is another critic."""
-        if "plan" not in saved or tuple(saved["plan"].tolist()) != self.plan:
+        if "plan" not in saved or saved["plan"].dim() != 1 or tuple(saved["plan"].tolist()) != self.plan:
+            return False
+        updates = saved.get("updates", torch.tensor(-1))
+        if updates.dim() or updates.is_floating_point() or int(updates) < 0:
+            return False
+        try:
+            refuse_unfit(self.network.state_dict(), _part(saved, "weights/"))
+        except DamagedError:
             return False
         self.network.load_state_dict(_part(saved, "weights/"))
         load_by_name(self.optimizer, self._params, _part(saved, "optimizer/"))
-        self.updates = int(saved["updates"])
+        self.updates = int(updates)
         return True
 
 

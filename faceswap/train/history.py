@@ -6,11 +6,13 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from contextlib import suppress
 from io import FileIO
-from math import nan
+from math import isfinite, nan
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from faceswap.console import warn
+from faceswap.io.documents import parse
 from faceswap.io.files import write_bytes
 
 
@@ -42,8 +44,10 @@ class History:
         """Add one iteration: mean losses of both sides, its duration, and further figures by name."""
         self._keep(iteration, src, dst)
         line = {"iteration": iteration, "src": src, "dst": dst, "ms": milliseconds, **(extra or {})}
+        # What is no number is none in JSON either.
         rounded = {
-            key: value if isinstance(value, int) else float(f"{value:.6g}") for key, value in line.items()
+            key: value if isinstance(value, int) else float(f"{value:.6g}") if isfinite(value) else None
+            for key, value in line.items()
         }
         self._waiting += (json.dumps(rounded) + "\n").encode()
         with suppress(OSError):  # a full disk: the next line tries again
@@ -81,27 +85,30 @@ class History:
 
     def _open(self, iteration: int) -> None:
         self.iterations, self.src, self.dst = array("q"), array("f"), array("f")
-        self._waiting = b""
+        self._waiting, self._damaged = b"", 0
         self._read(self._path, iteration)
         self._file = self._path.open("ab", buffering=0)
 
     def _read(self, path: Path, iteration: int) -> None:
-        whole = path.read_bytes() if path.is_file() else b""
-        end = 0
-        for line in whole.splitlines(keepends=True):
-            if not line.endswith(b"\n") or not self._take(line, iteration):
-                break
-            end += len(line)
-        if end < len(whole):
-            write_bytes(path, whole[:end])
+        lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
+        kept = [line for line in lines if line.endswith(b"\n") and self._take(line, iteration)]
+        if len(kept) < len(lines):
+            write_bytes(path, b"".join(kept))
+        if self._damaged:
+            warn(f"{path}: {self._damaged} damaged lines are dropped; the losses around them are kept")
 
     def _take(self, line: bytes, iteration: int) -> bool:
+        """Keep a line of a later iteration than the last, up to `iteration`; returns whether it was one."""
         try:
-            entry = json.loads(line)
-            number, src, dst = int(entry["iteration"]), float(entry["src"]), float(entry["dst"])
-        except (ValueError, KeyError, TypeError):
+            entry = parse(line)
+            number, src, dst = entry["iteration"], _number(entry["src"]), _number(entry["dst"])
+        except (ValueError, KeyError, TypeError, OverflowError):
+            self._damaged += 1
             return False
-        if number > iteration or (self.iterations and number <= self.iterations[-1]):
+        if type(number) is not int or not 0 < number <= iteration:
+            self._damaged += type(number) is not int
+            return False
+        if self.iterations and number <= self.iterations[-1]:
             return False
         self._keep(number, src, dst)
         return True
@@ -110,3 +117,7 @@ class History:
         self.iterations.append(iteration)
         self.src.append(src)
         self.dst.append(dst)
+
+
+def _number(value: float | None) -> float:
+    return nan if value is None else float(value)

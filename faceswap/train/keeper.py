@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 from faceswap.errors import UserError
 from faceswap.io import checkpoint
+from faceswap.models.stored import check_run
 from faceswap.train import backups
 from faceswap.train.collapse import CollapseError
 from faceswap.train.history import History
@@ -116,7 +117,7 @@ class Keeper:
         seen: set[int] = set()
         for path in (*checkpoint.saved(self._run.folder), *autos):
             try:
-                loaded = checkpoint.read(path)
+                loaded = checkpoint.read(path, accept=check_run)
             except UserError:
                 continue
             if loaded.iteration not in seen:

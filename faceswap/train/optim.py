@@ -17,6 +17,9 @@ _COSINE_ITERATIONS = 500
 _SLICE = 2**18
 
 Named = Mapping[str, Tensor]
+# Moments that are means of squares, and more steps than any training has.
+_SQUARES = frozenset({"variance", "square", "exp_avg_sq"})
+_MOST_STEPS = 1e9
 
 
 class _Scaled(torch.optim.Optimizer):
@@ -168,9 +171,18 @@ def load_by_name(optimizer: Optimizer, params: Named, saved: Named) -> bool:
     for name, param in params.items():
         found = {moment: saved.get(f"{moment}/{name}") for moment in optimizer.moments}
         whole = {moment: value for moment, value in found.items() if value is not None}
-        if len(whole) == len(found) and all(v.dim() == 0 or v.shape == param.shape for v in whole.values()):
+        if len(whole) == len(found) and all(_fits(*item, param) for item in whole.items()):
             optimizer.state[param] = {moment: _laid_out_as(param, value) for moment, value in whole.items()}
     return bool(optimizer.state)
+
+
+def _fits(moment: str, value: Tensor, param: Tensor) -> bool:
+    """Whether a value can be a moment of a parameter: a counter, or a mean of its shape."""
+    if not value.is_floating_point():
+        return False
+    if moment == "step":
+        return value.dim() == 0 and 0 <= float(value) <= _MOST_STEPS
+    return value.shape == param.shape and not (moment in _SQUARES and bool((value < 0).any()))
 
 
 def _laid_out_as(param: Tensor, value: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faceswap.errors import UserError
-from faceswap.io.files import read_json
+from faceswap.io.documents import read_settings
 from faceswap.train.journal import Journal
 from faceswap.train.options import StepOptions
 from faceswap.train.recipe import Phase
@@ -128,11 +128,7 @@ class Director:
         return self._phases[min(self._run.phase, len(self._phases) - 1)] if self._phases else None
 
     def _read(self) -> Json:
-        content = read_json(self._path)
-        values = content.get("settings") if isinstance(content, dict) else None
-        if not isinstance(values, dict):
-            raise UserError(f"{self._path} is no settings file")
-        return values
+        return read_settings(self._path)
 
     def _tell(self, changed: Json) -> None:
         phase = self._phase

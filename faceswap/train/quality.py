@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap.console import say
+from faceswap.faces.answers import NoAnswer
 from faceswap.faces.landmarks import outer_eye_distance
+from faceswap.io.documents import Count, Finite, read_lines
 from faceswap.io.files import write_bytes
 from faceswap.train.preview import PreviewFaces
 from faceswap.train.reading import FaceReader
@@ -35,12 +37,12 @@ class Figures:
     and the mean one of src's faces, and that of the dst face it lies in. None: no pack that can tell.
     """
 
-    iteration: int
-    psnr: float
-    ssim: float
-    landmarks: float | None = None
-    identity_src: float | None = None
-    identity_dst: float | None = None
+    iteration: Count
+    psnr: Finite
+    ssim: Finite
+    landmarks: Finite | None = None
+    identity_src: Finite | None = None
+    identity_dst: Finite | None = None
 
     @property
     def error(self) -> float:
@@ -88,13 +90,15 @@ class Judge:
         if self._reader is None:
             return
         for swap, dst in zip(map(_bytes, faces.columns()[-1]), map(_bytes, faces.dst), strict=True):
-            there, here = self._reader.landmarks(swap), self._reader.landmarks(dst)
-            off = float(np.linalg.norm(there - here, axis=1).mean()) / max(outer_eye_distance(here), 1e-6)
-            like_src = like_dst = np.nan
-            if self._reader.knows_people:
-                vector = self._reader.embedding(swap, there)
-                like_src = float(vector @ self._src_identity(self._reader))
-                like_dst = float(vector @ self._reader.embedding(dst, here))
+            off = like_src = like_dst = np.nan
+            # A pack that has no answer about a face is no reason to end a training.
+            with suppress(NoAnswer):
+                there, here = self._reader.landmarks(swap), self._reader.landmarks(dst)
+                off = float(np.linalg.norm(there - here, axis=1).mean()) / max(outer_eye_distance(here), 1e-6)
+                if self._reader.knows_people:
+                    vector = self._reader.embedding(swap, there)
+                    like_src = float(vector @ self._src_identity(self._reader))
+                    like_dst = float(vector @ self._reader.embedding(dst, here))
             yield off, like_src, like_dst
 
     def yardstick(self) -> tuple[float, float] | None:
@@ -105,7 +109,13 @@ class Judge:
         if self._reader is None or not self._reader.knows_people:
             return None
         who = self._src_identity(self._reader)
-        own, others = self._src_embeddings(self._reader), _embeddings(self._reader, self._dst[:_WHO_FACES])
+        try:
+            own, others = (
+                self._src_embeddings(self._reader),
+                _embeddings(self._reader, self._dst[:_WHO_FACES]),
+            )
+        except NoAnswer:
+            return None
         return float((own @ who).mean()), float((others @ who).mean())
 
     def _src_embeddings(self, reader: FaceReader) -> NDArray[np.float32]:
@@ -155,14 +165,8 @@ class Track:
 
     def __init__(self, path: Path, iteration: int) -> None:
         """Read what `path` holds up to `iteration`; what a killed run was ahead of that is dropped."""
-        self._path, self.figures = path, list[Figures]()
-        for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
-            try:
-                figures = Figures(**json.loads(line))
-            except (ValueError, TypeError):
-                continue
-            if figures.iteration <= iteration:
-                self.figures.append(figures)
+        self._path = path
+        self.figures = [one for one in read_lines(path, Figures) if one.iteration <= iteration]
 
     def add(self, figures: Figures) -> bool:
         """Append; returns whether no figure before was as good."""

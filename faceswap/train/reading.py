@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from faceswap.facepack.boxes import box_from_landmarks
 from faceswap.faces.analysis import embed
+from faceswap.faces.answers import NoAnswer
 from faceswap.faces.geometry import apply_transform, crop_transform
 from faceswap.faces.packs import Pack, load_pack
 from faceswap.faces.placing import place
@@ -34,14 +35,15 @@ class FaceReader:
         return self._pack.recogniser is not None
 
     def landmarks(self, crop: Frame) -> Points:
-        """(68, 2) in pixels of an aligned crop, (R, R, 3) uint8."""
+        """(68, 2) in pixels of an aligned crop, (R, R, 3) uint8; NoAnswer where they are of no use."""
         typical = _typical_landmarks(crop.shape[0], self._face_type)
         return place(self._pack, crop, box_from_landmarks(typical), 0).landmarks
 
     def embedding(self, crop: Frame, landmarks: Points) -> NDArray[np.float32]:
-        """(D,) of length 1; only where the reader `knows_people`."""
+        """(D,) of length 1; only where the reader `knows_people`. NoAnswer where it is of no use."""
         vector = embed(self._pack, crop, landmarks)
-        assert vector is not None
+        if vector is None:
+            raise NoAnswer(f"the recogniser of {self._pack.folder} gives no vector")
         return vector / max(float(np.linalg.norm(vector)), 1e-6)
 
 

@@ -12,6 +12,7 @@ from faceswap.errors import UserError
 from faceswap.io import checkpoint
 from faceswap.models.arch import Arch, ModelSpec, default_mask_dims, refuse_foreign
 from faceswap.models.build import build
+from faceswap.models.stored import check_run, stored_model
 from faceswap.models.swap import SwapModel
 from faceswap.train.base import WEIGHTS, adopt, describe, find_base
 from faceswap.types import FaceType, Json
@@ -81,8 +82,9 @@ class Run:
         """Be what an older checkpoint holds, but for `samples`: the faces drawn since do not come again."""
         self.model.load_state_dict(loaded.tensors[WEIGHTS])
         self.tensors = _besides(loaded)
-        self.iteration, self.elapsed_s = loaded.iteration, float(loaded.state["elapsed_s"])
-        self.phase, self.phase_since = _phase(loaded.state)
+        state = stored_model(loaded)
+        self.iteration, self.elapsed_s = loaded.iteration, state.elapsed_s
+        self.phase, self.phase_since = state.phase, state.phase_since
 
     def under(self, conditions: Json) -> tuple[str, ...]:
         """Train under `conditions` from now on; returns what is not exact in continuing because of them.
@@ -109,47 +111,40 @@ def open_run(folder: Path, asked: Mapping[str, Any], seed: int, base: str | None
 
 
 def _continue(folder: Path, typed: Json, base: str | None) -> Run:
-    loaded = checkpoint.load(folder)
+    loaded = checkpoint.load(folder, accept=check_run)
     checkpoint.set_aside(loaded)
-    state = loaded.state
-    refuse_changes(folder, typed, state["spec"] | {"face_type": state["face_type"]})
-    refuse_foreign(Arch.parse(state["spec"]["arch"]), typed)
-    model = build(ModelSpec.from_json(state["spec"]))
+    state = stored_model(loaded)
+    refuse_changes(folder, typed, state.spec | {"face_type": state.face_type})
+    refuse_foreign(Arch.parse(state.spec["arch"]), typed)
+    model = build(ModelSpec.from_json(state.spec))
     model.load_state_dict(loaded.tensors[WEIGHTS])
     notes = [f"{text}; using the one before it" for text in loaded.rejected]
     notes.append(f"continuing {folder.name} at iteration {loaded.iteration}: {describe(model.spec)}")
     if base is not None:
         notes.append("--base is only used for a new model")
-    # Older checkpoints know neither collapses nor recipes.
-    factor = float(state.get("step_factor", 1.0))
-    if factor < 1:
-        notes.append(f"since its collapses it trains with {factor:g} × the learning rate")
-    phase, since = _phase(state)
+    if state.step_factor < 1:
+        notes.append(f"since its collapses it trains with {state.step_factor:g} × the learning rate")
     return Run(
         folder,
         model,
-        FaceType(state["face_type"]),
-        int(state["seed"]),
+        state.face_type,
+        state.seed,
         loaded.iteration,
-        int(state["samples"]),
-        float(state["elapsed_s"]),
-        state["base"],
+        state.samples,
+        state.elapsed_s,
+        state.base,
         _besides(loaded),
-        factor,
-        phase,
-        since,
-        state.get("pretraining", False),
-        state.get("conditions", {}),
+        state.step_factor,
+        state.phase,
+        state.phase_since,
+        state.pretraining,
+        state.conditions,
         tuple(notes),
     )
 
 
 def _besides(loaded: checkpoint.Loaded) -> dict[str, dict[str, Tensor]]:
     return {part: tensors for part, tensors in loaded.tensors.items() if part != WEIGHTS}
-
-
-def _phase(state: Json) -> tuple[int, int]:
-    return int(state.get("phase", 0)), int(state.get("phase_since", 0))
 
 
 def _start(folder: Path, typed: Json, seed: int, base: str | None) -> Run:

@@ -91,7 +91,7 @@ def _larger(folder: Path) -> None:
     [
         (lambda folder: (folder / "preprocessor_config.json").unlink(), "lacks preprocessor_config.json"),
         (lambda folder: (folder / "model.safetensors").unlink(), "lacks model.safetensors"),
-        (lambda folder: (folder / "config.json").write_text("{}"), "cannot be opened"),
+        (lambda folder: (folder / "config.json").write_text("{}"), "cannot be read"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b"12345678"), "damaged"),
         (shutil.rmtree, "lacks config.json"),
         (_without_a_layer, "do not fit"),

@@ -110,5 +110,5 @@ def test_the_look_is_the_one_that_was_merged_with(tmp_path: Path) -> None:
     assert merged_look(path) == MergeSettings(erode=7)
     for nonsense in ([], {"settings": chosen.model_dump() | {"erode": 10**6}}):
         write_json(path, nonsense)
-        with pytest.raises(UserError, match="no settings of a merge"):
+        with pytest.raises(UserError, match="no settings"):
             merged_look(path)

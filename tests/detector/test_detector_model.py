@@ -154,7 +154,7 @@ def test_swapped_labels_are_said_and_not_guessed(detector: VitDetector, tmp_path
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("config.json", "{", "config.json cannot be read"),
+        ("config.json", "{", "config.json is not valid JSON"),
         ("config.json", "{}", "config.json cannot be read"),
         ("preprocessor_config.json", '{"image_mean": [0, 0, 0], "image_std": [1, 1, 1]}', "image_mean"),
         ("preprocessor_config.json", "[]", "image_mean"),

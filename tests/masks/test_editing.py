@@ -5,12 +5,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from faceswap.faces.geometry import resize_transform
 from faceswap.faceset.polygons import Polygon, polygons_to_json, read_polygons
-from faceswap.faceset.store import Faceset, read_face, read_meta, rewrite_meta
+from faceswap.faceset.store import Faceset, read_face, read_meta, rewrite_meta, write_face
 from faceswap.masks.editing import MaskEditor
 from faceswap.types import Side
 
@@ -108,7 +109,8 @@ def test_other_metadata_of_another_program_is_kept(editor: MaskEditor) -> None:
 def test_polygons_stay_where_they_were_in_the_frame_when_the_crop_is_cut_anew(editor: MaskEditor) -> None:
     path = editor.face.path
     draw(editor)
-    rewrite_meta(path, read_meta(path).resized(192))
+    crop, meta = read_face(path)
+    write_face(path, cv2.resize(crop, (192, 192)), meta.resized(192))
     editor.save()
     (moved,) = read_polygons(read_meta(path))
     expected = TRIANGLE.points @ resize_transform(96, 192)[:, :2].T + 0.5

@@ -93,5 +93,5 @@ def test_a_damaged_newest_checkpoint_is_passed_over_aloud(tmp_path: Path, capsys
 def test_weights_that_do_not_fit_their_description_are_refused(tmp_path: Path) -> None:
     state = {"iteration": 1, "spec": SPEC.to_json(), "face_type": "whole"}
     checkpoint.save(tmp_path, {"weights": {"stray": torch.zeros(3)}}, state)
-    with pytest.raises(UserError, match="is no face-swap model"):
+    with pytest.raises(UserError, match="do not fit its description"):
         load_predictor(tmp_path, CPU, torch.float32)

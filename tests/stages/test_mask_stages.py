@@ -9,7 +9,7 @@ import pytest
 from faceswap.faceset.polygons import Polygon, polygons_to_json
 from faceswap.faceset.store import Faceset, rewrite_meta
 from faceswap.faceset.stored_masks import STORED_PX
-from faceswap.io.files import read_json
+from faceswap.io.documents import read_json
 from faceswap.io.images import read_mask
 from faceswap.types import Side
 from tests.conftest import MakeFaces, RunStage

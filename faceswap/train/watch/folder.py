@@ -1,6 +1,5 @@
 """What a run folder tells of its training: looked at again and again, without a word to who writes it."""
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
+from faceswap.io.documents import parse
 from faceswap.io.files import list_names
 from faceswap.train.journal import ENDED
 from faceswap.train.requests import Request, pending
@@ -184,7 +184,7 @@ def _saved(folder: Path) -> tuple[int, float]:
 
 def _title(folder: Path) -> str:
     try:
-        settings = json.loads((folder / "train.json").read_bytes())["settings"]
+        settings = parse((folder / "train.json").read_bytes())["settings"]
         return f"{folder.name}   {settings['arch']}   {settings['resolution']} px"
     except (OSError, ValueError, KeyError, TypeError):
         return folder.name
