@@ -1,12 +1,12 @@
 """A bundled face in frames of every size."""
 
-import json
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from faceswap.faces.landmarks import outer_eye_distance
+from faceswap.io.documents import read_json
 from faceswap.io.storyboard import frames_at
 from faceswap.types import Frame, Points
 from faceswap.workspace import assets
@@ -27,7 +27,7 @@ class Scene(NamedTuple):
 def scene(canvas: tuple[int, int], moment: float = 0.3) -> Scene:
     """The demo's actor enlarged to a face of FACE_PX and set into the middle of a canvas (height, width)."""
     clip = assets() / "demo" / "actor_b.mp4"
-    truth = json.loads(clip.with_suffix(".json").read_text(encoding="utf-8"))["frames"]
+    truth = read_json(clip.with_suffix(".json"))["frames"]
     # The truth counts from the corner of the first pixel.
     points = np.array(truth[int(moment * len(truth))]["landmarks68"], np.float32) - np.float32(0.5)
     scale = FACE_PX / (_FACE_IN_EYE_DISTANCES * outer_eye_distance(points))

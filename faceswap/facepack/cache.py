@@ -58,6 +58,10 @@ def read_cache(folder: Path) -> FaceCache:
     labels = folder / "labels.npz"
     if not labels.is_file():
         raise UserError(f"no labelled faces in {folder}", "", "start the command again with --data DIR")
-    with np.load(labels, allow_pickle=False) as stored:
-        columns = {name: stored[name] for name in stored.files}
-    return FaceCache(pixels=np.memmap(folder / "pixels.bin", np.uint8, "r"), **columns)
+    try:
+        with np.load(labels, allow_pickle=False) as stored:
+            columns = {name: stored[name] for name in stored.files}
+        return FaceCache(pixels=np.memmap(folder / "pixels.bin", np.uint8, "r"), **columns)
+    # A zip of arrays whose headers are parsed as Python's literals: its damage has many names.
+    except Exception as error:
+        raise UserError(f"{folder} is damaged", str(error)[:200], "delete it to make it anew") from None

@@ -1,6 +1,5 @@
 """What the pack is measured on: pictures with true faces, none of which was trained on."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from faceswap.facepack.labels import hand_exact, landmarked
 from faceswap.facepack.pictures import Picture, resize
 from faceswap.facepack.points import EYES, INNER, JAW, LIPS
 from faceswap.facepack.teachers import Teachers
+from faceswap.io.documents import read_json
 from faceswap.io.files import atomic_path
 from faceswap.types import Points
 
@@ -41,7 +41,7 @@ class Question:
 
 def actor(data: Path, which: str) -> Iterator[Question]:
     """All frames of actor "a" or "b" with rendered truth; the jaw counts within 15° of frontal."""
-    told = json.loads((data / "actors" / f"actor_{which}.json").read_text(encoding="utf-8"))["frames"]
+    told = read_json(data / "actors" / f"actor_{which}.json")["frames"]
     for truth, frame in zip(told, frames(data / "actors" / f"actor_{which}.mp4"), strict=True):
         # The files count from the pixel's corner, we from its centre.
         points = np.array(truth["landmarks68"], np.float32) - 0.5

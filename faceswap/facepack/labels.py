@@ -4,7 +4,6 @@ Every source becomes `Labelled` records; `weight` is 0 for points nobody labelle
 the label is known to be less exact (FaceMesh's brows, a jaw seen from the side).
 """
 
-import json
 import re
 import zipfile
 from collections.abc import Iterator
@@ -29,6 +28,7 @@ from faceswap.facepack.points import (
 )  # fmt: skip
 from faceswap.facepack.teachers import Teachers
 from faceswap.faces.landmarks import outer_eye_distance
+from faceswap.io.documents import parse, read_json
 from faceswap.types import Points
 
 HELD_BACK_N = {"3dsk": 17, "canada": 3}
@@ -59,7 +59,7 @@ def all_faces(data: Path) -> Iterator[Labelled]:
 def stills(data: Path) -> Iterator[Labelled]:
     """Synthetic faces; their truth counts from the pixel's corner, ours from its centre."""
     with zipfile.ZipFile(data / "actors" / "stills.zip") as archive:
-        for item in json.loads(archive.read("landmarks.json"))["items"]:
+        for item in parse(archive.read("landmarks.json"))["items"]:
             name = f"img/{item['file']}.jpg"
             picture = decode_picture(archive.read(name), name)
             weight = np.ones(POINTS_N, np.float32)
@@ -85,7 +85,7 @@ def portraits(data: Path, held_back: bool) -> Iterator[tuple[str, Picture, Point
     for path in sorted((data / "landmarked").glob("*/*.json")):
         name = f"{path.parent.name}/{path.stem}"
         if (name in wanted) == held_back:
-            hand = json.loads(path.read_text(encoding="utf-8"))["points_189"]
+            hand = read_json(path)["points_189"]
             yield name, read_picture(path.with_suffix(".jpg")), np.array(hand, np.float32)
 
 
@@ -177,7 +177,7 @@ def hand_exact(data: Path) -> NDArray[np.int64]:
 
 def frl_table(data: Path) -> Any:
     """The delivered JSON that maps the 189 hand-placed points of `landmarked`."""
-    return json.loads((data / "landmarked" / "FRL189_to_ibug68.json").read_text(encoding="utf-8"))
+    return read_json(data / "landmarked" / "FRL189_to_ibug68.json")
 
 
 def _shrunk(picture: Picture) -> tuple[Picture, float]:

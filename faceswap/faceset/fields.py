@@ -16,10 +16,10 @@ from faceswap.types import Json, Points, Transform
 # Sides of a crop, and faces in a frame.
 SIZES_PX = (8, 16384)
 MOST_INDEX = 10**6
-# Farther from the frame's corner nothing lies; more a crop does not enlarge; smaller no face is found.
+# Farther from the frame's corner nothing lies; more a crop does not enlarge; no face is smaller or larger.
 _FAR_PX = 1e7
 _LEAST_AREA, _MOST_SCALE = 1e-8, 1e5
-_LEAST_FACE_PX = 0.5
+_FACES_PX = (0.5, 65536)
 _MOST_NAME, _MOST_POLYGONS, _MOST_DIMS = 1024, 10**4, 2**16
 
 
@@ -39,7 +39,7 @@ def read_landmarks(value: Any) -> Points:
     complex_ = points.view(np.complex128)[:, 0]
     if not np.vdot(complex_, complex_).real <= 68 * _FAR_PX**2:
         raise ValueError("landmarks that are nowhere")
-    if not abs(np.vdot(_PATTERN, complex_)) >= _LEAST_FACE_PX:
+    if not _FACES_PX[0] <= abs(np.vdot(_PATTERN, complex_)) <= _FACES_PX[1]:
         raise ValueError("landmarks that lie as no face's do")
     return points.astype(np.float32)
 
