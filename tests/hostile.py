@@ -39,21 +39,14 @@ def _places(value: Any, here: _Place = ()) -> Iterator[_Place]:
 def _changed(document: Any, place: _Place, way: str, value: Any) -> Any:
     if not place:
         return {"replace": value, "wrap": [document]}.get(way, document)
-    parent = document
-    for step in place[:-1]:
-        # An earlier change may have taken the way away.
-        if not isinstance(parent, dict | list) or (isinstance(parent, list) and not isinstance(step, int)):
-            return document
-        try:
+    parent, last = document, place[-1]
+    try:
+        for step in place[:-1]:
             parent = parent[step]
-        except (KeyError, IndexError):
-            return document
-    last: Any = place[-1]
-    if not isinstance(parent, dict | list) or (isinstance(parent, list) and not isinstance(last, int)):
-        return document
-    if isinstance(parent, list) and not -len(parent) <= last < len(parent):
-        return document
-    if isinstance(parent, dict) and last not in parent:
+        _ = parent[last]
+    except (KeyError, IndexError, TypeError):
+        return document  # an earlier change has taken the way away
+    if not isinstance(parent, dict | list):
         return document
     if way == "replace":
         parent[last] = copy.deepcopy(value)

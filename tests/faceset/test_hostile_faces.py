@@ -144,6 +144,12 @@ def test_a_crop_that_is_not_square_any_more_is_left_out(folder: Path) -> None:
     assert [face.path.name for face in Faceset.open(folder).faces] == ["intact.png"]
 
 
+def test_a_crop_that_vanishes_while_its_set_is_opened_is_left_out(folder: Path) -> None:
+    with Index(folder) as index:
+        assert index.meta(folder / "gone.png") is None
+    assert "cannot be read" in index.faults[folder / "gone.png"]
+
+
 def test_a_written_mask_is_still_read(folder: Path) -> None:
     face = Faceset.open(folder).faces[0]
     write_mask(face, np.full((256, 256), 0.5, np.float32), "m")
