@@ -8,12 +8,14 @@ from typing import Any
 from torch import Tensor
 
 from faceswap import __version__
+from faceswap.console import command
 from faceswap.errors import UserError
 from faceswap.io import checkpoint
 from faceswap.models.arch import Arch, ModelSpec, default_mask_dims, refuse_foreign
 from faceswap.models.build import build
 from faceswap.models.stored import check_run, stored_model
 from faceswap.models.swap import SwapModel
+from faceswap.train.backups import list_backups
 from faceswap.train.base import WEIGHTS, adopt, describe, find_base
 from faceswap.types import FaceType, Json
 
@@ -111,7 +113,13 @@ def open_run(folder: Path, asked: Mapping[str, Any], seed: int, base: str | None
 
 
 def _continue(folder: Path, typed: Json, base: str | None) -> Run:
-    loaded = checkpoint.load(folder, accept=check_run)
+    try:
+        loaded = checkpoint.load(folder, accept=check_run)
+    except UserError as error:
+        if not list_backups(folder):
+            raise
+        hint = f"go back to one of its backups: {command('stages.model', 'restore', folder.name)}"
+        raise UserError(error.what, error.found, hint) from None
     checkpoint.set_aside(loaded)
     state = stored_model(loaded)
     refuse_changes(folder, typed, state.spec | {"face_type": state.face_type})

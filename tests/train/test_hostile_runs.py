@@ -17,6 +17,7 @@ from faceswap.io import checkpoint, moments
 from faceswap.models.arch import ModelSpec
 from faceswap.models.stored import check_run, stored_model
 from faceswap.train import cache
+from faceswap.train.backups import back_up, restore
 from faceswap.train.history import History
 from faceswap.train.optim import load_by_name, make_optimizer, state_by_name
 from faceswap.train.quality import Track
@@ -119,6 +120,20 @@ def test_the_older_model_is_continued_where_the_newest_counts_impossibly(
     loaded = checkpoint.load(tmp_path, accept=check_run)
     assert loaded.iteration == 5
     assert len(loaded.rejected) == 1
+
+
+def test_where_no_checkpoint_is_intact_a_backup_is_named(tmp_path: Path) -> None:
+    run = open_run(tmp_path, SMALL, 0, None)
+    weights = {"weights": run.model.state_dict()}
+    path = checkpoint.save(tmp_path, weights, STATE | {"spec": run.model.spec.to_json(), "iteration": 5})
+    back_up(tmp_path, "hand")
+    # Written anew, for a backup is a second name of the same file.
+    (path / "state.json").unlink()
+    (path / "state.json").write_text("{")
+    with pytest.raises(UserError, match=r"stages\.model restore"):
+        open_run(tmp_path, {}, 0, None)
+    restore(tmp_path, 5)
+    assert open_run(tmp_path, {}, 0, None).iteration == 5
 
 
 _NUMBERS = st.sampled_from([0.0, 1.0, -1.0, 1e30, -1e30, 1e-40, 2.5e9])
