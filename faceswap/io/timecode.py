@@ -21,6 +21,11 @@ def counted_rate(average_hz: float, guessed_hz: float) -> float:
     return average_hz if usual else guessed_hz
 
 
+def is_timecode(text: str) -> bool:
+    """Whether `text` is hh:mm:ss:ff, or hh:mm:ss;ff where numbers are dropped."""
+    return _FORM.fullmatch(text) is not None
+
+
 def moved_timecode(timecode: str, seconds: float, fps: float) -> str:
     """The time code of the frame shown `seconds` after the one at `timecode`, at `fps` frames a second.
 

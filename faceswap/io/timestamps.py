@@ -11,11 +11,12 @@ from faceswap.errors import UserError
 from faceswap.io.documents import MOST_BYTES_OF_A_SET, DocumentError, FileName, Finite, fitted, read_json
 from faceswap.io.files import write_json
 from faceswap.io.record import Record
+from faceswap.io.timecode import is_timecode
 from faceswap.io.video import Clip
 
 NAME = "timestamps.json"
 # No clip is as long, wide or fast: what says so is damaged.
-_MOST_S, _MOST_PX, _MOST_FPS = 1e7, 65536, 1e6
+_MOST_S, _MOST_PX, _MOST_FPS = 1e10, 65536, 1e6
 # How ffmpeg spells what it calls by name.
 _WORD = re.compile(r"[A-Za-z0-9_.-]{0,40}")
 _HINT = "extract again with --again"
@@ -110,7 +111,8 @@ def _impossible(clip: Clip) -> str:
     ranges = {
         "width": (1, _MOST_PX), "height": (1, _MOST_PX), "fps": (1e-6, _MOST_FPS), "frames": (0, 10**9),
         "duration_s": (0, _MOST_S), "start_s": (-_MOST_S, _MOST_S), "stream": (0, 10**4),
-        "bit_depth": (1, 64), "rotation_deg": (-360, 360),
+        "bit_depth": (1, 64), "rotation_deg": (-360, 360), "origin_s": (-1e12, 1e12), "end_s": (0, _MOST_S),
+        "timecode_fps": (0, _MOST_FPS),
     }  # fmt: skip
     words = {"codec": clip.codec, "audio_codec": clip.audio_codec or ""} | clip.color.model_dump()
     wrong = [
@@ -120,6 +122,10 @@ def _impossible(clip: Clip) -> str:
     ]
     wrong += [f"{name} {str(word)[:40]!r}" for name, word in words.items() if not _WORD.fullmatch(str(word))]
     wrong += [f"sample_aspect {clip.sample_aspect}"] if min(clip.sample_aspect) < 1 else []
+    if clip.audio_start_s is not None and abs(clip.audio_start_s) > _MOST_S:
+        wrong.append(f"audio_start_s {clip.audio_start_s:g}")
+    if clip.timecode and not is_timecode(clip.timecode):
+        wrong.append(f"timecode {clip.timecode[:40]!r}")
     try:
         _ = clip.color.code_points
     except (StopIteration, RuntimeError, KeyError):

@@ -15,6 +15,7 @@ from faceswap.io import checkpoint, denoise
 from faceswap.io.cut import read_list
 from faceswap.io.documents import MOST_DEEP, DocumentError, fitted, parse, read_json, read_lines, read_text
 from faceswap.io.tables import read_table
+from faceswap.io.timecode import moved_timecode
 from faceswap.io.timestamps import NAME, Timestamps, read_timestamps
 from faceswap.io.timing import find_frames_timing
 from faceswap.io.video import Clip
@@ -29,7 +30,8 @@ from tests.hostile import attacked, documents, texts
 
 DIGEST = "0" * 64
 CLIP = Clip(path=Path("a.mp4"), fingerprint="f", width=64, height=48, fps=25.0, frames=3, counted=True,
-            duration_s=0.12, codec="h264", audio_codec="aac", audio_start_s=0.0)  # fmt: skip
+            duration_s=0.12, codec="h264", timecode="01:00:00:00", timecode_fps=25.0,
+            audio_codec="aac", audio_start_s=0.0)  # fmt: skip
 TIMES = {
     "schema": 1, "complete": True, "choice": {"fps": 0.0, "format": "png", "quality": 95},
     "clips": [CLIP.model_dump(mode="json")],
@@ -109,7 +111,9 @@ def test_hostile_timestamps_are_refused_by_name_or_give_times(tmp_path: Path, ho
     times = [time_s for _, time_s in timing.frames]
     assert times == sorted(times)
     assert 0 < timing.fps <= 1e6
-    assert timing.clip is None or len(timing.clip.color.code_points) == 2
+    if timing.clip is not None:
+        assert len(timing.clip.color.code_points) == 2
+        moved_timecode(timing.clip.timecode or "00:00:00:00", 1.0, timing.clip.timecode_fps or 25.0)
 
 
 def test_timestamps_as_they_are_written_are_read(tmp_path: Path) -> None:
