@@ -146,7 +146,7 @@ def return_to(run: Path, path: Path) -> None:
 
 def _check(loaded: checkpoint.Loaded) -> None:
     # Models of masks say of which kind they are.
-    if "spec" in loaded.state and "kind" not in loaded.state:
+    if {"spec", "face_type"} <= loaded.state.keys() and "kind" not in loaded.state:
         check_model(loaded)
 
 
