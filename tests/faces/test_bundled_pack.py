@@ -12,7 +12,7 @@ import pytest
 from faceswap.faces.analysis import Analyst
 from faceswap.faces.finding import turn_back
 from faceswap.faces.geometry import apply_transform
-from faceswap.faces.landmarks import outer_eye_distance
+from faceswap.faces.landmarks import outer_eye_distance, roll_deg
 from faceswap.faces.packs import load_pack
 from faceswap.types import Frame, Points
 from faceswap.workspace import assets
@@ -52,6 +52,18 @@ def test_landmarks_are_within_the_issues_bar_of_the_truth(
         distance = np.linalg.norm(face.landmarks[17:] - truth[17:], axis=1).mean()
         errors.append(distance / outer_eye_distance(truth))
     assert np.mean(errors) <= 0.035
+
+
+@pytest.mark.parametrize("actor", ["a", "b"])
+@pytest.mark.parametrize("every", [10, pytest.param(1, marks=pytest.mark.slow)])
+def test_roll_of_found_landmarks_is_within_3_degrees_of_the_truth(
+    analyst: Analyst, demo_clips: Path, actor: str, every: int
+) -> None:
+    truth = json.loads((demo_clips / f"actor_{actor}.json").read_text(encoding="utf-8"))["frames"][::every]
+    found = [analyst.find(frame)[0] for frame, _ in frames_and_truth(demo_clips, actor, every)]
+    # The renderer's roll leans the other way (conventions in its JSON).
+    errors = [abs(roll_deg(face.landmarks) + item["roll"]) for face, item in zip(found, truth, strict=True)]
+    assert np.mean(np.array(errors) <= 3) >= 0.99
 
 
 @pytest.mark.parametrize("degrees", CODES)
