@@ -8,8 +8,10 @@ import os
 import signal
 import threading
 import time
+import weakref
+from functools import cache
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from faceswap.errors import Stopped
 
@@ -18,6 +20,41 @@ _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 # What comes so soon after another is its echo, or an impatient finger.
 _ECHO_S = 1.0
+# How long other programs may still answer once a stop was asked for.
+_GRACE_S = 2.0
+_asked = threading.Event()
+_children: "weakref.WeakSet[Killable]" = weakref.WeakSet()
+
+
+class Killable(Protocol):
+    """A process of another program that can be ended."""
+
+    def kill(self) -> None: ...
+
+
+def end_with_us(child: Killable) -> None:
+    """Have `child` killed two seconds after a stop is asked for.
+
+    A thread may wait for its answer then, and nobody can stop a thread; its end is an answer, too.
+    """
+    _start_watching()
+    _children.add(child)
+
+
+@cache
+def _start_watching() -> None:
+    threading.Thread(target=_end_children, daemon=True).start()
+
+
+def _end_children() -> None:
+    while True:
+        _asked.wait()
+        # What begins later belongs to whoever went on.
+        waiting = list(_children)
+        time.sleep(_GRACE_S)
+        _asked.clear()
+        for child in waiting:
+            child.kill()
 
 
 def reason(number: int) -> KeyboardInterrupt:
@@ -68,6 +105,7 @@ class StopRequest:
     def remember(self, number: int, _frame: FrameType | None) -> None:
         """The handler of the signals."""
         # Printing here could re-enter a print that the signal interrupted; the loop says what happens.
+        _asked.set()
         if self.reason is None:
             self.reason, self._at_s = reason(number), time.monotonic()
         elif number == signal.SIGINT and time.monotonic() - self._at_s > _ECHO_S:
@@ -94,6 +132,7 @@ class Ending:
         self._code = code
 
     def _hear(self, number: int, _frame: FrameType | None) -> None:
+        _asked.set()
         now = time.monotonic()
         if self.wanted is not None and now - self._at_s < _ECHO_S:
             return

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -23,12 +24,16 @@ import numpy as np
 from faceswap.errors import UserError
 from faceswap.io.complaints import complaints
 from faceswap.io.ffmpeg import TICKS_HZ
+from faceswap.stopping import end_with_us
 from faceswap.types import Frame
 
 # One call from libav into Python for each MiB instead of for each 32 KiB.
 _BUFFER_BYTES = 1 << 20
 # Frames after which nothing is said any more of what was before the first key frame.
 _STARTED = 32
+# A slow decoder on a busy machine gives an 8K frame in seconds; with a low --fps minutes of a clip may pass
+# between two frames that are kept.
+_SILENCE_S = 900.0
 # (bytes a value, channels) -> ffmpeg's name.
 _LAYOUTS = {(1, 3): "rgb24", (1, 4): "rgba", (2, 3): "rgb48le", (2, 4): "rgba64le"}
 
@@ -47,6 +52,7 @@ class Process:
             # Ctrl-C reaches us alone; we end ffmpeg when what is under way is whole.
             start_new_session=True,
         )
+        end_with_us(self)
 
     def __enter__(self) -> Self:
         return self
@@ -90,20 +96,69 @@ def _started(command: list[str], **options: Any) -> "subprocess.Popen[bytes]":
     return process
 
 
-class Decoder(Process):
-    """An ffmpeg process that writes frames, made by `extract_command`."""
+class Patience:
+    """Kills a process that keeps us waiting for longer than `limit_s` at once; `lapsed` says that it did."""
 
-    def __init__(self, command: list[str]) -> None:
+    def __init__(self, process: Process, limit_s: float) -> None:
+        self.lapsed = False
+        self._process, self._limit_s = process, limit_s
+        self._since_s: float | None = None
+        self._over = threading.Event()
+
+    def waiting(self) -> None:
+        """From now on the process is waited for."""
+        self._since_s = time.monotonic()
+
+    def served(self) -> None:
+        """It has answered."""
+        self._since_s = None
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._watch, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+
+    def _watch(self) -> None:
+        while not self._over.wait(min(1.0, self._limit_s)):
+            since_s = self._since_s
+            if since_s is not None and time.monotonic() - since_s > self._limit_s:
+                self.lapsed = True
+                self._process.kill()
+                return
+
+
+class Decoder(Process):
+    """An ffmpeg process that writes frames, made by `extract_command`.
+
+    silence_s: UserError where no frame comes for so long.
+    """
+
+    def __init__(self, command: list[str], silence_s: float = _SILENCE_S) -> None:
         super().__init__(command, read=True)
         self._said_at_first: int | None = None
+        self._silence_s = silence_s
 
     def frames(self) -> Iterator[tuple[float, Frame]]:
         """Yield (seconds on ffmpeg's clock, (H, W, 3) RGB uint8 or uint16) until the stream ends."""
         assert self._process.stdout is not None
-        for number, item in enumerate(_demux(self._process.stdout)):
-            if number == _STARTED:
-                self._said_at_first = os.fstat(self._log.fileno()).st_size
-            yield item
+        with Patience(self, self._silence_s) as patience:
+            patience.waiting()
+            try:
+                for number, item in enumerate(_demux(self._process.stdout)):
+                    patience.served()
+                    if number == _STARTED:
+                        self._said_at_first = os.fstat(self._log.fileno()).st_size
+                    yield item
+                    patience.waiting()
+            except UserError:
+                # Half a picture is left behind by a process that was ended.
+                if not patience.lapsed:
+                    raise
+        if patience.lapsed:
+            found = f"no picture came for {self._silence_s:g} s, and it was stopped"
+            raise UserError("ffmpeg does not answer", found, "convert the clip anew, or cut that part out")
 
     def damage(self) -> list[str]:
         """The lines in which it told of damaged pictures; once it has ended."""
