@@ -16,6 +16,8 @@ from faceswap.config import StageSettings, option, run_stage
 from faceswap.console import say
 from faceswap.errors import UserError
 from faceswap.io.cut import choose_sound, cut, parse_part, read_list
+from faceswap.io.extract import say_geometry
+from faceswap.io.survey import surveyed
 from faceswap.io.tracks import fitting
 from faceswap.io.video import probe
 
@@ -38,9 +40,11 @@ def main(cfg: Settings) -> None:
     if cfg.input is None:
         raise UserError("no clip was named", "", "add --input FILE")
     parts = read_list(cfg.list) if cfg.list else [parse_part(cfg.start, cfg.end)]
-    clip = probe(cfg.input)
+    clip = surveyed(probe(cfg.input))
     if clip.several:
         say(clip.several)
+    if clip.geometry.shapes:
+        say_geometry(clip)
     suffix = cfg.input.suffix.lower()
     suffix = suffix if suffix in (".mp4", ".mov", ".mkv") else ".mp4"
     numbers = [f"_{number:03d}" for number in range(1, len(parts) + 1)] if cfg.list else [""]

@@ -23,6 +23,7 @@ from faceswap.io.files import list_images
 from faceswap.io.flow import fetched_ahead, ordered_map
 from faceswap.io.images import DamagedImage, read_image
 from faceswap.io.pipes import Decoder
+from faceswap.io.survey import surveyed
 from faceswap.io.timestamps import read_timestamps
 from faceswap.io.timing import Timing, find_pictures, find_timing
 from faceswap.io.video import Clip, picture_stream, probe
@@ -60,7 +61,7 @@ class FinishedClip:
         places = {stem: place for place, (stem, _) in enumerate(intact)}
         taken = {stem for stem, _ in self.timing.frames[::every]}
         with self._encoded(intact) as path:
-            reals = enumerate(frame for _, frame in frames_of(probe(path)))
+            reals = enumerate(frame for _, frame in frames_of(surveyed(probe(path))))
             for stem, fake in self._matched():
                 if stem in damaged and stem in taken:
                     yield Seen(stem, [], damaged[stem])
@@ -129,7 +130,7 @@ def open_clip(place: Workspace, path: Path) -> FinishedClip:
     """
     if not path.is_file():
         raise UserError(f"no clip {path}", "", "name a finished one: --clip FILE")
-    clip = probe(path)
+    clip = surveyed(probe(path))
     timing = _timing(place, path)
     again = command("stages.extract_dst", "--workspace", place.root)
     pictures = find_pictures(place.frames(Side.DST), timing, f"type: {again}")
@@ -138,8 +139,9 @@ def open_clip(place: Workspace, path: Path) -> FinishedClip:
     require_faces(place, faces, frames)
     masks = {picture.stem: picture for picture in list_images(place.merged_mask)}
     size = _size(pictures)
-    if (clip.height, clip.width) not in ((size[0] + size[0] % 2, size[1] + size[1] % 2), size):
-        found = f"{clip.width}x{clip.height}, and its frames {size[1]}x{size[0]}"
+    width, height = clip.frame_size
+    if (height, width) not in ((size[0] + size[0] % 2, size[1] + size[1] % 2), size):
+        found = f"{width}x{height}, and its frames {size[1]}x{size[0]}"
         raise UserError(f"{path} has another size than {place.frames(Side.DST)}", found, "encode it anew")
     quality, labelled = says_of_itself(path)
     if quality is None:

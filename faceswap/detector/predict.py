@@ -20,6 +20,7 @@ from faceswap.io.files import list_images, natural_order
 from faceswap.io.images import DamagedImage, as_uint8, read_image
 from faceswap.io.leftout import left_out, say_left_out
 from faceswap.io.pipes import Decoder
+from faceswap.io.survey import surveyed
 from faceswap.io.video import probe
 from faceswap.types import Frame, Json, Points
 
@@ -106,7 +107,7 @@ class Examiner:
     def clip(self, path: Path, most_frames: int | None = None) -> Prediction:
         """The verdict on a clip, at most its first `most_frames` frames."""
         try:
-            clip = probe(path)
+            clip = surveyed(probe(path))
         except UserError as error:
             reason = "; ".join(filter(None, (error.what, error.found)))
             return Prediction(path.name, "undetermined", None, reason=reason)

@@ -28,6 +28,7 @@ from faceswap.io.ffmpeg import extract_command, ffmpeg_binary
 from faceswap.io.flow import ordered_map
 from faceswap.io.images import DamagedImage, as_uint8, read_image, write_image
 from faceswap.io.pipes import Decoder
+from faceswap.io.survey import surveyed
 from faceswap.io.video import probe
 from faceswap.types import Frame
 
@@ -129,7 +130,7 @@ class Cutter:
         if not entry.is_clip:
             yield "-", read_image(entry.path)
             return
-        clip = probe(entry.path)
+        clip = surveyed(probe(entry.path))
         wanted = set(uniform_frames(clip.frames, self.frames).tolist())
         with Decoder(extract_command(clip, 0, False, ffmpeg_binary())) as decoder:
             for number, (_, frame) in enumerate(decoder.frames()):

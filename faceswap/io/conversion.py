@@ -1,5 +1,6 @@
 """ffmpeg's filters between a clip's colours and RGB."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from faceswap.io.color_tags import SDR, Color
@@ -42,10 +43,17 @@ def needs_zscale(color: Color, tone_map: bool) -> bool:
     return bool(color.matrix and not color.is_scaled) or (tone_map and color.dynamic_range != "SDR")
 
 
-def from_rgb(pictures: Any, layout: str, span: str, color: Color) -> Any:
-    """RGB as YUV by the very matrix and range that it is then tagged with."""
+def from_rgb(
+    pictures: Any, layout: str, span: str, color: Color, size: Mapping[str, str] | None = None
+) -> Any:
+    """RGB as YUV by the very matrix and range that it is then tagged with.
+
+    size: options of the scale filter for another size.
+    """
     matrix = color.written_matrix
-    pictures = pictures.filter("scale", out_color_matrix=scale_name(matrix), out_range=span, flags=EXACT)
+    pictures = pictures.filter(
+        "scale", **(size or {}), out_color_matrix=scale_name(matrix), out_range=span, flags=EXACT
+    )
     return tagged(pictures.filter("format", layout), span, matrix, color)
 
 

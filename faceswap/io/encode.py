@@ -12,6 +12,7 @@ import numpy as np
 from faceswap import __version__
 from faceswap.console import progress, say
 from faceswap.errors import UserError
+from faceswap.io.aspect import FilmShape, film_shape
 from faceswap.io.codecs import Film
 from faceswap.io.color_tags import Color
 from faceswap.io.ffmpeg import Ending, encode_command, ffmpeg_binary
@@ -23,6 +24,7 @@ from faceswap.io.sequence import write_sequence
 from faceswap.io.sound import Sound, read_sound
 from faceswap.io.timing import Timing
 from faceswap.io.tracks import fitting
+from faceswap.io.video import Clip
 from faceswap.types import Frame, Mask
 
 T = TypeVar("T")
@@ -95,10 +97,15 @@ def encode_frames(
     Raises UserError when ffmpeg fails.
     """
     color = timing.clip.color if timing.clip else Color()
-    evened = _evened(target.name, frames, film)
+    shape = film_shape(timing.clip)
+    evened = _evened(target.name, frames, film, shape)
     if film.codec.suffix:
+        if timing.clip and shape.scaling:
+            say(f"{target.name}: {_stored(timing.clip)}, as the clip has it")
         _write_film(target, evened, timing, film, _sound(target, timing) if sound else None, note)
     else:
+        if timing.clip and shape.scaling:
+            say(f"{target.name}: square pixels, where the clip has {_stored(timing.clip)}")
         write_sequence(target, evened, timing, film, color=color, note=note)
 
 
@@ -111,7 +118,7 @@ def _write_film(
             temporary,
             film,
             color=clip.color if clip else Color(),
-            sample_aspect=clip.sample_aspect if clip else (1, 1),
+            shape=film_shape(clip),
             note=note,
             sound=sound,
             ending=Ending(timing.frames[-1][1], timing.end_s, len(timing.frames)),
@@ -150,18 +157,22 @@ def _of_one_size(paths: Sequence[Path], frames: Iterable[Frame]) -> Iterator[Fra
         yield frame
 
 
-def _evened(label: str, frames: Iterable[Frame], film: Film) -> Iterator[Frame]:
+def _stored(clip: Clip) -> str:
+    return "{}x{} with pixels of {}:{}".format(clip.width, clip.height, *clip.sample_aspect)
+
+
+def _evened(label: str, frames: Iterable[Frame], film: Film, shape: FilmShape) -> Iterator[Frame]:
     """All frames, padded as `film` needs it."""
     for number, frame in enumerate(frames):
-        padded = _padded(frame, film)
+        padded = _padded(frame, film, shape)
         if number == 0 and padded is not frame:
             sizes = f"{_size(frame)} padded to {_size(padded)}"
             say(f"{label}: {sizes} by repeating the last line, as {film.name} asks")
         yield padded
 
 
-def _padded(frame: Frame, film: Film) -> Frame:
-    bottom, right = (even * (length % 2) for even, length in zip(film.even, frame.shape[:2], strict=True))
+def _padded(frame: Frame, film: Film, shape: FilmShape) -> Frame:
+    bottom, right = shape.padding(frame.shape, film.even)
     if not (bottom or right):
         return frame
     padded: Frame = cv2.copyMakeBorder(frame, 0, bottom, 0, right, cv2.BORDER_REPLICATE)

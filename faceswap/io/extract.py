@@ -16,10 +16,14 @@ from faceswap.io.files import free_folder, gib, list_images, require_free_space
 from faceswap.io.flow import fetched_ahead, ordered_map
 from faceswap.io.images import encode_image, write_image
 from faceswap.io.pipes import Decoder
+from faceswap.io.survey import surveyed
 from faceswap.io.timestamps import NAME, Choice, FrameTime, Timestamps, read_timestamps, write_timestamps
 from faceswap.io.video import Clip, last_frame_s, probe, sample_frames
 from faceswap.io.wholeness import is_cut_short
 from faceswap.types import Frame
+
+# Changes of size that are told one by one.
+_MOST_LINES = 8
 
 
 def extract(paths: Sequence[Path], folder: Path, choice: Choice, *, again: bool = False) -> Timestamps:
@@ -29,7 +33,7 @@ def extract(paths: Sequence[Path], folder: Path, choice: Choice, *, again: bool 
     alone. Other frames in `folder` are never replaced: UserError, or with `again` they are moved to a trash
     folder.
     """
-    clips = tuple(probe(path) for path in paths)
+    clips = tuple(surveyed(probe(path)) for path in paths)
     wanted = Timestamps(choice=choice, clips=tuple(as_extracted(clip, choice) for clip in clips))
     done = _settle(wanted, folder, again)
     if done is not None:
@@ -37,6 +41,7 @@ def extract(paths: Sequence[Path], folder: Path, choice: Choice, *, again: bool 
     _require_space(wanted, folder)
     for clip in clips:
         say(_one_line(clip, choice))
+        say_geometry(clip)
         if clip.several:
             say(clip.several)
     folder.mkdir(parents=True, exist_ok=True)
@@ -66,6 +71,23 @@ def as_extracted(clip: Clip, choice: Choice) -> Clip:
     """The clip with the colours that its frames have."""
     mapped = choice.tone_map and clip.color.dynamic_range != "SDR"
     return clip.model_copy(update={"color": SDR}) if mapped else clip
+
+
+def say_geometry(clip: Clip) -> None:
+    """Tell what becomes of pictures that are not frames as they are."""
+    geometry = clip.geometry
+    told = list(geometry.words)
+    if clip.sample_aspect != (1, 1) and geometry.width:
+        told.append("its pixels are {}:{}, and a film of it gets them again".format(*clip.sample_aspect))
+    if geometry.ignored_aspect:
+        told.append("pixels of {}:{} cannot be, they are taken as square".format(*geometry.ignored_aspect))
+    if told:
+        say(f"{clip.path.name}: {'; '.join(told)}")
+    changes = geometry.changes()
+    for line in changes[:_MOST_LINES]:
+        say(f"  {line}")
+    if len(changes) > _MOST_LINES:
+        say(f"  and {len(changes) - _MOST_LINES} changes more")
 
 
 def timed_frames(decoder: Decoder, clip: Clip) -> Iterator[tuple[float, Frame]]:

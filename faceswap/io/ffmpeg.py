@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,9 +12,11 @@ from typing import Any
 import ffmpeg
 
 from faceswap.errors import UserError
+from faceswap.io.aspect import FilmShape
 from faceswap.io.codecs import Film
 from faceswap.io.color_tags import Color
-from faceswap.io.conversion import from_rgb, needs_zscale, tagged, to_rgb
+from faceswap.io.conversion import EXACT, from_rgb, needs_zscale, tagged, to_rgb
+from faceswap.io.geometry import squared
 from faceswap.io.sound import Sound
 from faceswap.io.stretch import Stretch
 from faceswap.io.video import Clip
@@ -23,6 +26,8 @@ TICKS_HZ = 90_000
 
 # fps_mode and a free enc_time_base need 5.1; distributions still carry 4.4.
 _OLDEST = (5, 1)
+# Shapes of pixels are not rounded to fractions of small numbers.
+_FINEST = 100_000
 _QUIET = ("-hide_banner", "-nostdin", "-loglevel", "error")
 
 
@@ -81,6 +86,7 @@ def _require_zscale(binary: str) -> None:
 def extract_command(clip: Clip, fps: float, deep: bool, binary: str, *, tone_map: bool = False) -> list[str]:
     """The process that writes a clip's frames, upright RGB with their times, to its standard output (NUT).
 
+    What `clip.geometry` tells is done to them, so that all are of `clip.frame_size`.
     fps:  at most so many frames a second, the first of each 1/fps slot and never one twice; 0 = every frame.
     deep: 16 bits a channel instead of 8.
     tone_map: PQ and HLG as SDR of BT.709.
@@ -95,8 +101,9 @@ def extract_command(clip: Clip, fps: float, deep: bool, binary: str, *, tone_map
             f"floor((prev_selected_t-start_t)*{fps:.10g}+1e-6)",
         )
         pictures = pictures.filter("select", f"isnan(prev_selected_t)+gt({slot},{last})")
+    pictures = to_rgb(squared(pictures, clip.geometry), clip.color, deep, tone_map)
     return _compile(
-        to_rgb(pictures, clip.color, deep, tone_map).output(
+        pictures.output(
             "pipe:", f="nut", vcodec="rawvideo", fps_mode="passthrough", enc_time_base=f"1:{TICKS_HZ}"
         ),
         binary,
@@ -108,7 +115,7 @@ def encode_command(
     film: Film,
     *,
     color: Color,
-    sample_aspect: tuple[int, int],
+    shape: FilmShape,
     note: str,
     sound: Sound | None,
     ending: Ending,
@@ -121,8 +128,8 @@ def encode_command(
     timecode: of the first frame, "" for none.
     note:  what the file says about itself (comment and description).
     """
-    pictures = _tagged(ffmpeg.input("pipe:", f="nut").video, film, color)
-    streams = [pictures.filter("setsar", f"{sample_aspect[0]}/{sample_aspect[1]}")]
+    pictures = _tagged(ffmpeg.input("pipe:", f="nut").video, film, color, shape.scaling)
+    streams = [pictures.filter("setsar", "{}/{}".format(*shape.sample_aspect), max=_FINEST)]
     if film.coder.device:
         streams = [streams[0].filter("hwupload")]
     options: dict[str, object] = {"metadata:g:0": f"comment={note}", "metadata:g:1": f"description={note}"}
@@ -184,7 +191,7 @@ def cut_command(
 
     late_s: how much later than they are shown ffmpeg's clock has the frames.
     Layout of pixels, colour tags, picture shape and what the file says about itself stay as they are; RGB
-    becomes 4:4:4. It tells its progress on its standard output.
+    becomes 4:4:4, and pictures of several sizes frames of one. It tells its progress on its standard output.
     """
     source = ffmpeg.input(
         str(clip.path.resolve()), **({"ss": f"{stretch.seek_s:.6f}"} if stretch.seek_s else {})
@@ -197,7 +204,10 @@ def cut_command(
     if not clip.color.matrix:
         deep = "yuv444p10le" if clip.bit_depth > 8 else "yuv444p"
         pictures = from_rgb(pictures, deep, "tv", clip.color)
-    if clip.width % 2 or clip.height % 2:
+    if clip.geometry.shapes:
+        pictures = squared(pictures, clip.geometry)
+    size = clip.frame_size if clip.geometry.shapes else (clip.width, clip.height)
+    if any(length % 2 for length in size):
         pictures = pictures.filter("pad", "ceil(iw/2)*2", "ceil(ih/2)*2")
     streams = [pictures, *(source[str(track.stream)] for track in (sound.tracks if sound else ()))]
     # Copied packets begin with the part too, not at the key frame before it.
@@ -235,12 +245,13 @@ def _device(film: Film) -> list[str]:
     return [word for name, value in (film.coder.device or {}).items() for word in (f"-{name}", str(value))]
 
 
-def _tagged(pictures: Any, film: Film, color: Color) -> Any:
-    """RGB as the layout of `film`, tagged with the clip's colours."""
+def _tagged(pictures: Any, film: Film, color: Color, size: Mapping[str, str] | None = None) -> Any:
+    """RGB as the layout of `film`, tagged with the clip's colours; size: see `from_rgb`."""
     if film.codec.rgb:
+        pictures = pictures.filter("scale", **size, flags=EXACT) if size else pictures
         return tagged(pictures.filter("format", film.layout), "pc", "gbr", color)
     span = "pc" if color.full_range and not film.codec.limited else "tv"
-    return from_rgb(pictures, film.layout, span, color)
+    return from_rgb(pictures, film.layout, span, color, size)
 
 
 def _compile(output: ffmpeg.nodes.OutputStream, binary: str, overwrite: bool = False) -> list[str]:

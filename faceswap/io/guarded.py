@@ -30,6 +30,7 @@ from faceswap.errors import UserError
 from faceswap.io.ffmpeg import extract_command, ffmpeg_binary
 from faceswap.io.images import DamagedImage, as_uint8, picture_size, read_image
 from faceswap.io.pipes import Decoder, Process
+from faceswap.io.survey import surveyed
 from faceswap.io.video import probe
 from faceswap.types import Frame
 
@@ -205,6 +206,8 @@ def _clip(path: Path, binary: str, limits: Limits) -> tuple[int, Iterator[tuple[
         with av.open(str(path), options=allowed) as container:
             clip = probe(path)
             _measure("clip", clip.width, clip.height, limits)
+            clip = surveyed(clip)
+            _measure("clip", *clip.frame_size, limits)
             times = _times(container, clip.stream)
     except TooLarge:
         raise

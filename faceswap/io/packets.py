@@ -130,11 +130,24 @@ def _from_the_first(container: InputContainer, stream: VideoStream) -> Iterator[
 
 
 def _shown(container: InputContainer, stream: VideoStream) -> Iterator[Shown]:
+    return (shown for shown, _ in timed_packets(container, stream) if shown is not None)
+
+
+def timed_packets(
+    container: InputContainer, stream: VideoStream
+) -> Iterator[tuple[Shown | None, "Packet[VideoStream]"]]:
+    """The packets of frames in decoding order, and when those are shown, from where the file is read on.
+
+    None where a packet has no time, as in raw streams.
+    """
     has_seams = _has_seams(container)
     untimed = is_untimed(container)
     shift_s, next_s = 0.0, None
     for packet in container.demux(stream):
-        if not packet.size or packet.is_discard or (packet.pts is None and packet.dts is None):
+        if not packet.size or packet.is_discard:
+            continue
+        if packet.pts is None and packet.dts is None:
+            yield None, packet
             continue
         decoded_s = _time_s(packet, packet.dts)
         told_s = decoded_s if untimed else _time_s(packet, packet.pts)
@@ -147,7 +160,7 @@ def _shown(container: InputContainer, stream: VideoStream) -> Iterator[Shown]:
             shift_s -= ahead_s * joined
             next_s = decoded_s + shift_s + (stay_s or 1 / float(stream.guessed_rate or 25))
             decoded_s += shift_s
-        yield Shown(time_s + shift_s, decoded_s, stay_s, packet.is_keyframe, joined)
+        yield Shown(time_s + shift_s, decoded_s, stay_s, packet.is_keyframe, joined), packet
 
 
 def _is_indexed(container: InputContainer) -> bool:

@@ -11,6 +11,7 @@ from faceswap.errors import UserError
 from faceswap.io.ffmpeg import extract_command, ffmpeg_binary
 from faceswap.io.images import as_uint8
 from faceswap.io.pipes import Decoder
+from faceswap.io.survey import surveyed
 from faceswap.io.video import Clip, probe
 from faceswap.types import Frame
 
@@ -34,7 +35,7 @@ def storyboard(clips: Mapping[str, Path], moments: Sequence[float]) -> Frame:
 
 def frames_at(path: Path, moments: Sequence[float]) -> list[NDArray[np.uint8]]:
     """The frames of a clip at fractions of its frame count; only those asked for are kept in memory."""
-    clip = probe(path)
+    clip = surveyed(probe(path))
     count = sum(1 for _ in _frames(clip))
     if not count:
         raise UserError(f"{path} holds no picture")

@@ -64,7 +64,18 @@ class Timestamps(Record):
         elif [c.stream for c in self.clips] != [c.stream for c in other.clips]:
             ours, theirs = (", ".join(str(c.stream) for c in one.clips) for one in (self, other))
             lines.append(f"video stream {ours} instead of {theirs}")
+        else:
+            pairs = zip(self.clips, other.clips, strict=True)
+            lines += [
+                f"{ours.path.name} {_made(ours)} instead of {_made(theirs)}"
+                for ours, theirs in pairs
+                if ours.geometry.makes_other_frames(theirs.geometry)
+            ]
         return lines
+
+
+def _made(clip: Clip) -> str:
+    return " and ".join(clip.geometry.words) or "as its pictures are stored"
 
 
 def write_timestamps(folder: Path, record: Timestamps) -> None:

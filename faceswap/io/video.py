@@ -1,7 +1,6 @@
 """What a clip is: its size as shown, rate, depth, colour, sound, read with PyAV (there is no ffprobe)."""
 
 import hashlib
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
@@ -12,7 +11,6 @@ import av
 import av.error
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.sidedata.sidedata import Type as SideDataType
 from av.stream import Disposition
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
@@ -20,7 +18,9 @@ from av.video.stream import VideoStream
 
 from faceswap.errors import UserError
 from faceswap.io.color_tags import Color, read_color
+from faceswap.io.geometry import Aspect, Geometry, square_size, trusted_aspect
 from faceswap.io.packets import first_shown, is_untimed, last_shown, measured, pictures_end
+from faceswap.io.placing import placing
 from faceswap.io.record import Record
 from faceswap.io.timecode import counted_rate, find_timecode
 
@@ -36,6 +36,7 @@ class Clip(Record):
     end_s: when the last frame's stay ends, from the clip's start; 0 where the file does not tell.
     timecode: of the first frame, hh:mm:ss:ff or hh:mm:ss;ff, "" without one; timecode_fps: how it counts.
     passed_over tells the other video streams: number, codec, size.
+    geometry: what becomes of its pictures, nothing before `survey.surveyed` has looked.
     """
 
     path: Path
@@ -61,6 +62,17 @@ class Clip(Record):
     timecode: str = ""
     timecode_fps: float = 0.0
     passed_over: tuple[str, ...] = ()
+    geometry: Geometry = Geometry()
+
+    @property
+    def frame_size(self) -> tuple[int, int]:
+        """Width and height of its frames in px."""
+        return (self.geometry.width or self.width, self.geometry.height or self.height)
+
+    @property
+    def stored_aspect(self) -> Aspect:
+        """The shape of a pixel in the file, before the picture is turned upright."""
+        return self.sample_aspect[::-1] if self.rotation_deg in (90, 270) else self.sample_aspect
 
     @property
     def several(self) -> str:
@@ -100,7 +112,7 @@ def probe(path: Path, stream: int | None = None) -> Clip:
 
 
 def sample_frames(clip: Clip, deep: bool, count: int = 3) -> Iterator[Any]:
-    """Yield up to `count` RGB frames spread over the clip (not rotated), uint16 where `deep`."""
+    """Yield up to `count` RGB frames spread over the clip (square, not rotated), uint16 where `deep`."""
     layout = "rgb48le" if deep else "rgb24"
     found = False
     with _open(clip.path) as container:
@@ -111,12 +123,12 @@ def sample_frames(clip: Clip, deep: bool, count: int = 3) -> Iterator[Any]:
                 container.seek(int(seconds * 1_000_000))
                 for frame in islice(_decoded(container, stream), 1):
                     found = True
-                    yield _converted(frame, layout)
+                    yield _converted(frame, layout, clip)
     if not found:
         # Short MPEG streams: seeking ended behind the last key frame.
         with _open(clip.path) as container:
             for frame in islice(_decoded(container, _stream(container, clip)), 1):
-                yield _converted(frame, layout)
+                yield _converted(frame, layout, clip)
 
 
 def last_frame_s(clip: Clip) -> float | None:
@@ -132,10 +144,11 @@ def _stream(container: InputContainer, clip: Clip) -> VideoStream:
     return stream
 
 
-def _converted(frame: VideoFrame, layout: str) -> Any:
+def _converted(frame: VideoFrame, layout: str, clip: Clip) -> Any:
+    width, height = square_size(frame.width, frame.height, clip.stored_aspect)
     # A forecast needs no true colours, and these tags no converter refuses.
     frame.colorspace, frame.color_primaries, frame.color_trc = 5, 1, 1
-    return frame.to_ndarray(format=layout)
+    return frame.to_ndarray(format=layout, width=width, height=height)
 
 
 def fingerprint(path: Path) -> str:
@@ -228,10 +241,9 @@ def _facts(path: Path, container: InputContainer, stream: VideoStream, first: Vi
     duration_s = _duration(container, stream)
     frames = stream.frames or max(1, round(duration_s * fps))
     frames, duration_s = measured(container, stream, frames) or (frames, duration_s)
-    rotation, mirrored = _placing(first)
+    rotation, mirrored = placing(first)
     width, height = first.width, first.height
-    aspect = stream.sample_aspect_ratio
-    around = (aspect.numerator, aspect.denominator) if aspect and aspect > 0 else (1, 1)
+    around, _ = trusted_aspect(stream.sample_aspect_ratio)
     if rotation in (90, 270):
         width, height, around = height, width, around[::-1]
     first_s = first_shown(container, stream) if is_untimed(container) else first.time or 0.0
@@ -262,21 +274,6 @@ def _facts(path: Path, container: InputContainer, stream: VideoStream, first: Vi
         timecode=find_timecode(part.metadata for part in (stream, container, *container.streams)),
         timecode_fps=counted_rate(fps, float(stream.guessed_rate or fps)),
     )
-
-
-def _placing(frame: VideoFrame) -> tuple[int, bool]:
-    """By how many degrees (0, 90, 180, 270) players turn a frame, and whether they mirror it before."""
-    rotation = round(frame.rotation) % 360
-    # PyAV's stubs call it a dictionary by names, but it is one by types.
-    side_data: Any = frame.side_data
-    try:
-        matrix = side_data[SideDataType.DISPLAYMATRIX]
-    except KeyError:
-        return rotation, False
-    a, b, _, c, d = (float(value) for value in struct.unpack_from("=5i", bytes(matrix)))
-    # PyAV and ffmpeg take a mirrored picture for one that is turned by 180° more.
-    mirrored = a * d - b * c < 0
-    return (rotation + 180 * mirrored) % 360, mirrored
 
 
 def codec_name(track: AudioStream) -> str:

@@ -20,8 +20,9 @@ from faceswap.errors import UserError
 from faceswap.io.clips import find_clips, frame_names
 from faceswap.io.codecs import Film
 from faceswap.io.encode import MASK_NOTE, NOTE, as_fed, encode_frames
-from faceswap.io.extract import as_extracted, is_deep, open_frames, timed_frames
+from faceswap.io.extract import as_extracted, is_deep, open_frames, say_geometry, timed_frames
 from faceswap.io.images import as_grey
+from faceswap.io.survey import surveyed
 from faceswap.io.timestamps import Choice, Timestamps, read_timestamps
 from faceswap.io.timing import Timing
 from faceswap.io.video import Clip, probe
@@ -80,6 +81,10 @@ def find_source(place: Workspace, given: Path | None) -> Source:
     if record and record.clips[0].fingerprint == clip.fingerprint:
         # The stream whose frames the faces were cut from, which earlier versions chose otherwise.
         clip = probe(clip.path, record.clips[0].stream)
+        clip = clip.model_copy(update={"geometry": record.clips[0].geometry})
+    else:
+        clip = surveyed(clip)
+    say_geometry(clip)
     choice = record.choice if record else Choice()
     if clip.several:
         say(clip.several)

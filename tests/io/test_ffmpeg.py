@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from faceswap.io.aspect import FilmShape
 from faceswap.io.choose import choose_film
 from faceswap.io.color_tags import Color
 from faceswap.io.ffmpeg import Ending, encode_command, extract_command, ffmpeg_binary, is_usable
@@ -63,7 +64,8 @@ def result(sound, name="h264", suffix="mp4"):
     color = Color(matrix="smpte170m", primaries="smpte170m", transfer="smpte170m")
     film = choose_film(name, ffmpeg_binary(), quality=18)
     return encode_command(
-        Path(f"/w/result.{suffix}"), film, color=color, sample_aspect=(15, 16), note="Synthetic", sound=sound,
+        Path(f"/w/result.{suffix}"), film, color=color, shape=FilmShape(sample_aspect=(15, 16)),
+        note="Synthetic", sound=sound,
         ending=Ending(1, 4, 26), timecode="01:00:00:00", binary="ffmpeg",
     )  # fmt: skip
 
@@ -71,7 +73,7 @@ def result(sound, name="h264", suffix="mp4"):
 PICTURES = (
     f"[0:v]scale=flags={EXACT}:out_color_matrix=smpte170m:out_range=tv[s0];[s0]format=yuv420p[s1];"
     "[s1]setparams=color_primaries=smpte170m:color_trc=smpte170m:colorspace=smpte170m:range=tv[s2];"
-    "[s2]setsar=15/16[s3]"
+    "[s2]setsar=15/16:max=100000[s3]"
 )
 MARK = ["-metadata:g:0", "comment=Synthetic", "-metadata:g:1", "description=Synthetic"]
 MP4 = ["-movflags", "+faststart"]
