@@ -17,6 +17,7 @@ from faceswap.io.clips import find_clips
 from faceswap.io.extract import extract
 from faceswap.io.photographs import refuse_stills
 from faceswap.io.ranges import warn_of_ranges
+from faceswap.io.survey import Deinterlace
 from faceswap.io.timestamps import Choice
 from faceswap.types import Side
 
@@ -27,6 +28,9 @@ class Settings(StageSettings):
     format: Literal["png", "jpg"] = option("png", "png loses nothing, jpg is about a tenth of its size")
     quality: int = option(95, "of jpg frames", ge=1, le=100)
     tone_map: bool = option(False, "make HDR (PQ, HLG) SDR of BT.709; else its values are kept")
+    deinterlace: Deinterlace = option(
+        "auto", "make whole pictures of interlaced ones: auto where fields are found, also film in telecine"
+    )
     again: bool = option(False, "move frames that are there to data_dst_trash and start anew")
 
     def writes(self) -> Iterable[Path]:
@@ -40,7 +44,13 @@ def main(cfg: Settings) -> None:
     if len(clips) > 1:
         found = ", ".join(clip.name for clip in clips)
         raise UserError("the destination is one clip", f"found {found}", f"add --input {clips[0]}")
-    choice = Choice(fps=cfg.fps, format=cfg.format, quality=cfg.quality, tone_map=cfg.tone_map)
+    choice = Choice(
+        fps=cfg.fps,
+        format=cfg.format,
+        quality=cfg.quality,
+        tone_map=cfg.tone_map,
+        deinterlace=cfg.deinterlace,
+    )
     made = extract(clips, folder, choice, again=cfg.again)
     # Replaying the settings should find the frames, not move them away.
     cfg.model_copy(update={"again": False}).save(folder / "extract_dst.json")

@@ -33,7 +33,7 @@ def extract(paths: Sequence[Path], folder: Path, choice: Choice, *, again: bool 
     alone. Other frames in `folder` are never replaced: UserError, or with `again` they are moved to a trash
     folder.
     """
-    clips = tuple(surveyed(probe(path)) for path in paths)
+    clips = tuple(surveyed(probe(path), choice.deinterlace) for path in paths)
     wanted = Timestamps(choice=choice, clips=tuple(as_extracted(clip, choice) for clip in clips))
     done = _settle(wanted, folder, again)
     if done is not None:

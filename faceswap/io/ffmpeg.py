@@ -16,6 +16,7 @@ from faceswap.io.aspect import FilmShape
 from faceswap.io.codecs import Film
 from faceswap.io.color_tags import Color
 from faceswap.io.conversion import EXACT, from_rgb, needs_zscale, tagged, to_rgb
+from faceswap.io.fields import whole
 from faceswap.io.geometry import squared
 from faceswap.io.sound import Sound
 from faceswap.io.stretch import Stretch
@@ -94,7 +95,7 @@ def extract_command(clip: Clip, fps: float, deep: bool, binary: str, *, tone_map
     """
     if needs_zscale(clip.color, tone_map):
         _require_zscale(binary)
-    pictures = ffmpeg.input(str(clip.path.resolve()))[str(clip.stream)]
+    pictures = _upright(clip)
     if fps > 0:
         slot, last = (
             f"floor((t-start_t)*{fps:.10g}+1e-6)",
@@ -108,6 +109,22 @@ def extract_command(clip: Clip, fps: float, deep: bool, binary: str, *, tone_map
         ),
         binary,
     )
+
+
+def _upright(clip: Clip) -> Any:
+    """The pictures of `clip` without fields, turned as players show them."""
+    path, stream = str(clip.path.resolve()), str(clip.stream)
+    if clip.geometry.fields is None:
+        return ffmpeg.input(path)[stream]
+    # Turned before, fields would lie otherwise.
+    pictures = whole(ffmpeg.input(path, noautorotate=None)[stream], clip.geometry)
+    if clip.mirrored:
+        pictures = pictures.filter("hflip")
+    turns = {90: ["transpose=cclock"], 180: ["hflip", "vflip"], 270: ["transpose=clock"]}
+    for turn in turns.get(clip.rotation_deg, []):
+        name, _, way = turn.partition("=")
+        pictures = pictures.filter(name, *filter(None, [way]))
+    return pictures
 
 
 def encode_command(
@@ -204,6 +221,9 @@ def cut_command(
     if not clip.color.matrix:
         deep = "yuv444p10le" if clip.bit_depth > 8 else "yuv444p"
         pictures = from_rgb(pictures, deep, "tv", clip.color)
+    interlaced = clip.geometry.fields and not clip.geometry.shapes
+    if interlaced:
+        pictures = pictures.filter("setfield", clip.geometry.fields)
     if clip.geometry.shapes:
         pictures = squared(pictures, clip.geometry)
     size = clip.frame_size if clip.geometry.shapes else (clip.width, clip.height)
@@ -212,6 +232,8 @@ def cut_command(
     streams = [pictures, *(source[str(track.stream)] for track in (sound.tracks if sound else ()))]
     # Copied packets begin with the part too, not at the key frame before it.
     options = sound.options(target.suffix, 0) | {"copypriorss:a": 0} if sound else {}
+    if interlaced:
+        options["flags"] = "+ilme+ildct"
     # As options of output, on the clip's own clock, these are exact in every container. A millionth earlier,
     # lest rounding to ffmpeg's millionths drops the very frame.
     zero_s = 0.0 if stretch.is_joined else clip.origin_s

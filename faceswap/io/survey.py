@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import cast
+from typing import Any, Literal, cast
 
 import av
 import av.error
@@ -12,7 +12,8 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from faceswap.console import progress
-from faceswap.io.geometry import Aspect, Shape, geometry_of, trusted_aspect, without_repeats
+from faceswap.io.fields import find_fields, told_fields
+from faceswap.io.geometry import Aspect, Geometry, Shape, geometry_of, trusted_aspect, without_repeats
 from faceswap.io.headers import nal_length_bytes, size_header
 from faceswap.io.packets import Shown, timed_packets
 from faceswap.io.video import Clip
@@ -22,11 +23,15 @@ _PATIENCE = 64
 # Containers that tell the shape of a pixel once for all pictures.
 _TOLD_ONCE = ("mov", "matroska", "avi", "asf", "mxf", "nut")
 
+Deinterlace = Literal["auto", "on", "off"]
 Packets = Iterator[tuple[Shown | None, "Packet[VideoStream]"]]
 
 
-def surveyed(clip: Clip) -> Clip:
-    """`clip` with the geometry of its frames; all packets are read, those that tell a new size decoded."""
+def surveyed(clip: Clip, deinterlace: Deinterlace = "auto") -> Clip:
+    """`clip` with the geometry of its frames; all packets are read, those that tell a new size decoded.
+
+    deinterlace: "auto" where pictures are found to have fields, "on" always, "off" never.
+    """
     with av.open(str(clip.path.resolve()), metadata_errors="replace") as container:
         stream = container.streams[clip.stream]
         assert isinstance(stream, VideoStream)
@@ -34,8 +39,28 @@ def surveyed(clip: Clip) -> Clip:
         packets = timed_packets(container, stream)
         looked = progress(packets, f"look through {clip.path.name}", "packets", after_s=2)
         shapes = without_repeats([_first(clip), *_changes(clip, container, stream, looked)])
-    geometry = geometry_of(shapes).model_copy(update={"ignored_aspect": ignored})
-    return clip.model_copy(update={"geometry": geometry})
+        update = {"ignored_aspect": ignored} | _fields(clip, deinterlace)
+    return _as_film(clip.model_copy(update={"geometry": geometry_of(shapes).model_copy(update=update)}))
+
+
+def _fields(clip: Clip, deinterlace: Deinterlace) -> dict[str, Any]:
+    """The values of a geometry that concern fields."""
+    if deinterlace == "off":
+        return {}
+    with av.open(str(clip.path.resolve()), metadata_errors="replace") as container:
+        stream = container.streams[clip.stream]
+        assert isinstance(stream, VideoStream)
+        found = find_fields(container, stream, clip.duration_s)
+        if found is None and deinterlace == "on":
+            found = Geometry(fields=told_fields(stream))
+    return {} if found is None else found.model_dump(include={"fields", "pulled_down", "flagged"})
+
+
+def _as_film(clip: Clip) -> Clip:
+    """Of telecined film four pictures in five are left."""
+    if not clip.geometry.pulled_down:
+        return clip
+    return clip.model_copy(update={"fps": clip.fps * 0.8, "frames": max(1, round(clip.frames * 0.8))})
 
 
 def _first(clip: Clip) -> Shape:

@@ -25,13 +25,14 @@ _HINT = "extract again with --again"
 class Choice(Record):
     """What decides about the frames besides the clips; fps 0 means every frame, quality counts for jpg.
 
-    tone_map: PQ and HLG are made SDR.
+    tone_map: PQ and HLG are made SDR.  deinterlace: see `survey.surveyed`; the clips tell what was done.
     """
 
     fps: Annotated[float, Field(ge=0, le=_MOST_FPS)] = 0.0
     format: Literal["png", "jpg"] = "png"
     quality: Annotated[int, Field(ge=1, le=100)] = 95
     tone_map: bool = False
+    deinterlace: Literal["auto", "on", "off"] = "auto"
 
 
 class FrameTime(Record):

@@ -81,7 +81,8 @@ def find_source(place: Workspace, given: Path | None) -> Source:
     if record and record.clips[0].fingerprint == clip.fingerprint:
         # The stream whose frames the faces were cut from, which earlier versions chose otherwise.
         clip = probe(clip.path, record.clips[0].stream)
-        clip = clip.model_copy(update={"geometry": record.clips[0].geometry})
+        known = {name: getattr(record.clips[0], name) for name in ("geometry", "fps", "frames")}
+        clip = clip.model_copy(update=known)
     else:
         clip = surveyed(clip)
     say_geometry(clip)

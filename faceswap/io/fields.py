@@ -1,0 +1,176 @@
+"""Pictures made of two fields, as camcorders and television make them: found, and made whole again."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import av
+import av.error
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from faceswap.io.geometry import Fields, Geometry
+
+# Where in the clip pictures are looked at, until enough of them move.
+_PLACES = (0.5, 0.15, 0.85, 0.32, 0.68, 0.05, 0.95, 0.42)
+# Pictures in a row: few where nothing tells of fields, else three cycles of telecine.
+_FEW, _MANY = 6, 17
+# Moving pictures that settle it.
+_SOME, _ENOUGH = 9, 48
+# Part of the moving pictures that must have fields: in telecine it is 2 of 5.
+_LEAST = 0.25
+# Film of 24 pictures a second as 30 (NTSC); its cycle in pictures.
+_TELECINE_FPS = (29.0, 31.0)
+_CYCLE = 5
+# AVFieldOrder: bottom first, and coded otherwise than shown.
+_BOTTOM_FIRST = (3, 4)
+_VERDICTS: dict[str, Fields] = {"tff": "tff", "bff": "bff"}
+
+
+@dataclass
+class _Tally:
+    """What ffmpeg's idet says of pictures, run after run, and whether they are flagged as interlaced."""
+
+    kinds: Counter[tuple[str, bool]] = field(default_factory=Counter)
+    repeats: list[list[str]] = field(default_factory=list)
+
+    def count(self, kind: str) -> int:
+        return self.kinds[kind, True] + self.kinds[kind, False]
+
+    @property
+    def combed(self) -> int:
+        return self.count("tff") + self.count("bff")
+
+    @property
+    def moving(self) -> int:
+        return self.combed + self.count("progressive")
+
+    @property
+    def is_suspicious(self) -> bool:
+        return self.combed > 0 or any(flagged for (_, flagged), count in self.kinds.items() if count)
+
+    @property
+    def first_field(self) -> Fields:
+        return "tff" if self.count("tff") >= self.count("bff") else "bff"
+
+    @property
+    def flags_are_true(self) -> bool:
+        """Whether some pictures are flagged, some not, and only flagged ones have fields."""
+        plain = sum(count for (_, flagged), count in self.kinds.items() if not flagged)
+        return plain > 0 and self.kinds["tff", False] + self.kinds["bff", False] == 0
+
+    @property
+    def is_telecine(self) -> bool:
+        """Whether fields of both kinds are repeated, each at its place in a cycle of five pictures."""
+        places = Counter(
+            (run, kind, place % _CYCLE)
+            for run, kinds in enumerate(self.repeats)
+            for place, kind in enumerate(kinds)
+            if kind != "neither"
+        )
+        best: Counter[tuple[int, str]] = Counter()
+        for (run, kind, _), count in places.items():
+            best[run, kind] = max(best[run, kind], count)
+        total, steady = sum(places.values()), sum(best.values())
+        seen = sum(len(kinds) for kinds in self.repeats)
+        both = {kind for _, kind in best} == {"top", "bottom"}
+        return both and total >= _LEAST * seen and steady >= 0.8 * total
+
+
+def find_fields(container: InputContainer, stream: VideoStream, duration_s: float) -> Geometry | None:
+    """What of a clip's geometry concerns fields; None where its pictures have none, whatever it says itself.
+
+    Few pictures are decoded, unless they or their flags tell of fields.
+    """
+    tally, seen = _Tally(), set[int]()
+    for place in _PLACES:
+        if not _look(container, stream, place * duration_s, tally, seen):
+            # Seeking in MPEG streams may end behind the last key frame.
+            with av.open(container.name, metadata_errors="replace") as fresh:
+                again = fresh.streams[stream.index]
+                assert isinstance(again, VideoStream)
+                if not _look(fresh, again, None, tally, seen):
+                    break
+        if tally.moving >= (_ENOUGH if tally.is_suspicious else _SOME):
+            break
+    if tally.combed < 3 or not (tally.flags_are_true or tally.combed >= _LEAST * tally.moving):
+        return None
+    fps = float(stream.average_rate or 0)
+    pulled_down = tally.is_telecine and _TELECINE_FPS[0] < fps < _TELECINE_FPS[1]
+    return Geometry(fields=tally.first_field, pulled_down=pulled_down, flagged=tally.flags_are_true)
+
+
+def told_fields(stream: VideoStream) -> Fields:
+    """The first field as the file tells it, top where it does not."""
+    return "bff" if stream.codec_context.field_order in _BOTTOM_FIRST else "tff"
+
+
+def _look(
+    container: InputContainer, stream: VideoStream, from_s: float | None, tally: _Tally, seen: set[int]
+) -> bool:
+    """Add the next pictures that were not seen before to `tally`; False where there are none.
+
+    from_s: from where on, None for the first.
+    """
+    if from_s is not None:
+        with suppress(av.error.FFmpegError):
+            container.seek((container.start_time or 0) + int(from_s * 1_000_000))
+    run: list[str] = []
+    flags: list[bool] = []
+    detector = _detector(stream)
+    for frame in _decoded(container, stream):
+        if frame.pts in seen:
+            continue
+        # Without times nothing can be sought, and what is read is new.
+        seen.update([] if frame.pts is None else [frame.pts])
+        flags.append(bool(frame.interlaced_frame))
+        detector.push(frame)
+        _pull(detector, flags, tally, run)
+        if len(flags) >= (_MANY if tally.is_suspicious or any(flags) else _FEW):
+            break
+    detector.push(None)
+    _pull(detector, flags, tally, run)
+    tally.repeats.append(run)
+    return bool(run)
+
+
+def _detector(stream: VideoStream) -> av.filter.Graph:
+    graph = av.filter.Graph()
+    graph.link_nodes(graph.add_buffer(template=stream), graph.add("idet"), graph.add("buffersink"))
+    graph.configure()
+    return graph
+
+
+def _pull(detector: av.filter.Graph, flags: list[bool], tally: _Tally, run: list[str]) -> None:
+    """Take over what the detector knows by now; it is a picture late."""
+    while True:
+        try:
+            # PyAV's stubs do not know what graphs give.
+            told: Any = detector.pull()
+        except (av.error.BlockingIOError, av.error.EOFError):
+            return
+        tally.kinds[told.metadata["lavfi.idet.single.current_frame"], flags[len(run)]] += 1
+        run.append(told.metadata["lavfi.idet.repeated.current_frame"])
+
+
+def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    for packet in container.demux(stream):
+        try:
+            yield from packet.decode()
+        except av.error.FFmpegError:
+            continue
+
+
+def whole(pictures: Any, geometry: Geometry) -> Any:
+    """Pictures without fields: one for each, at its time; of telecined film four for five."""
+    if geometry.fields is None:
+        return pictures
+    weave = {"parity": geometry.fields, "mode": "send_frame"}
+    if geometry.pulled_down:
+        pictures = pictures.filter("fieldmatch", order=geometry.fields, combmatch="full")
+        # What could not be matched is marked as interlaced.
+        return pictures.filter("bwdif", **weave, deint="interlaced").filter("decimate")
+    return pictures.filter("bwdif", **weave, deint="interlaced" if geometry.flagged else "all")
