@@ -1,7 +1,7 @@
 """Pictures made of two fields, as camcorders and television make them: found, and made whole again."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,14 +12,17 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from faceswap.io.combing import Detector, Kind, Verdict
 from faceswap.io.geometry import Fields, Geometry
 
 # Where in the clip pictures are looked at, until enough of them move.
 _PLACES = (0.5, 0.15, 0.85, 0.32, 0.68, 0.05, 0.95, 0.42)
 # Pictures in a row: few where nothing tells of fields, else three cycles of telecine.
-_FEW, _MANY = 6, 17
+_FEW, _MANY = 4, 17
 # Moving pictures that settle it.
-_SOME, _ENOUGH = 9, 48
+_SOME, _ENOUGH = 6, 48
+# Pictures after which nothing more is expected of a still clip that nothing tells of fields in.
+_PATIENCE = 16
 # Part of the moving pictures that must have fields: in telecine it is 2 of 5.
 _LEAST = 0.25
 # Film of 24 pictures a second as 30 (NTSC); its cycle in pictures.
@@ -27,17 +30,21 @@ _TELECINE_FPS = (29.0, 31.0)
 _CYCLE = 5
 # AVFieldOrder: bottom first, and coded otherwise than shown.
 _BOTTOM_FIRST = (3, 4)
-_VERDICTS: dict[str, Fields] = {"tff": "tff", "bff": "bff"}
 
 
 @dataclass
 class _Tally:
     """What ffmpeg's idet says of pictures, run after run, and whether they are flagged as interlaced."""
 
-    kinds: Counter[tuple[str, bool]] = field(default_factory=Counter)
+    kinds: Counter[tuple[Kind, bool]] = field(default_factory=Counter)
     repeats: list[list[str]] = field(default_factory=list)
 
-    def count(self, kind: str) -> int:
+    def add(self, run: Sequence[Verdict]) -> None:
+        """Count pictures that follow each other."""
+        self.kinds.update((verdict.kind, verdict.flagged) for verdict in run)
+        self.repeats.append([verdict.repeats for verdict in run])
+
+    def count(self, kind: Kind) -> int:
         return self.kinds[kind, True] + self.kinds[kind, False]
 
     @property
@@ -51,6 +58,13 @@ class _Tally:
     @property
     def is_suspicious(self) -> bool:
         return self.combed > 0 or any(flagged for (_, flagged), count in self.kinds.items() if count)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether more pictures would tell little."""
+        if self.is_suspicious:
+            return self.moving >= _ENOUGH
+        return self.moving >= _SOME or self.kinds.total() >= _PATIENCE
 
     @property
     def first_field(self) -> Fields:
@@ -94,7 +108,7 @@ def find_fields(container: InputContainer, stream: VideoStream, duration_s: floa
                 assert isinstance(again, VideoStream)
                 if not _look(fresh, again, None, tally, seen):
                     break
-        if tally.moving >= (_ENOUGH if tally.is_suspicious else _SOME):
+        if tally.is_settled:
             break
     if tally.combed < 3 or not (tally.flags_are_true or tally.combed >= _LEAST * tally.moving):
         return None
@@ -118,42 +132,30 @@ def _look(
     if from_s is not None:
         with suppress(av.error.FFmpegError):
             container.seek((container.start_time or 0) + int(from_s * 1_000_000))
-    run: list[str] = []
-    flags: list[bool] = []
-    detector = _detector(stream)
+    verdicts: list[Verdict] = []
+    # Pictures that cannot be looked at, or change their size, end the look.
+    with suppress(av.error.FFmpegError, ValueError):
+        verdicts += _judged(container, stream, tally.is_suspicious, seen)
+    tally.add(verdicts)
+    return bool(verdicts)
+
+
+def _judged(
+    container: InputContainer, stream: VideoStream, is_suspicious: bool, seen: set[int]
+) -> Iterator[Verdict]:
+    detector, count = Detector(stream), 0
     for frame in _decoded(container, stream):
         if frame.pts in seen:
             continue
         # Without times nothing can be sought, and what is read is new.
         seen.update([] if frame.pts is None else [frame.pts])
-        flags.append(bool(frame.interlaced_frame))
-        detector.push(frame)
-        _pull(detector, flags, tally, run)
-        if len(flags) >= (_MANY if tally.is_suspicious or any(flags) else _FEW):
+        count, is_suspicious = count + 1, is_suspicious or bool(frame.interlaced_frame)
+        for verdict in detector.verdicts(frame):
+            is_suspicious |= verdict.kind in ("tff", "bff")
+            yield verdict
+        if count >= (_MANY if is_suspicious else _FEW):
             break
-    detector.push(None)
-    _pull(detector, flags, tally, run)
-    tally.repeats.append(run)
-    return bool(run)
-
-
-def _detector(stream: VideoStream) -> av.filter.Graph:
-    graph = av.filter.Graph()
-    graph.link_nodes(graph.add_buffer(template=stream), graph.add("idet"), graph.add("buffersink"))
-    graph.configure()
-    return graph
-
-
-def _pull(detector: av.filter.Graph, flags: list[bool], tally: _Tally, run: list[str]) -> None:
-    """Take over what the detector knows by now; it is a picture late."""
-    while True:
-        try:
-            # PyAV's stubs do not know what graphs give.
-            told: Any = detector.pull()
-        except (av.error.BlockingIOError, av.error.EOFError):
-            return
-        tally.kinds[told.metadata["lavfi.idet.single.current_frame"], flags[len(run)]] += 1
-        run.append(told.metadata["lavfi.idet.repeated.current_frame"])
+    yield from detector.verdicts(None)
 
 
 def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:

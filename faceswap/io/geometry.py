@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from math import floor
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
 
 from faceswap.io.record import Record
 
@@ -15,16 +17,20 @@ _SCALED = "lanczos+accurate_rnd+full_chroma_int+full_chroma_inp"
 # Changes that are recorded.
 _MOST_SHAPES = 200
 
-Aspect = tuple[int, int]
+_MOST_PX = 65536 * _WIDEST.numerator
+
+Length = Annotated[int, Field(ge=1, le=_MOST_PX)]
+Part = Annotated[int, Field(ge=1, le=2**31)]
+Aspect = tuple[Part, Part]
 Fields = Literal["tff", "bff"]
 
 
 class Shape(Record):
     """What pictures look like from `from_s` on, seconds from the clip's start: upright, in stored pixels."""
 
-    from_s: float
-    width: int
-    height: int
+    from_s: Annotated[float, Field(ge=0, le=1e10)]
+    width: Length
+    height: Length
     sample_aspect: Aspect = (1, 1)
 
     @property
@@ -44,13 +50,19 @@ class Geometry(Record):
     ignored_aspect: the shape of a pixel that the file tells, where it cannot be true.
     """
 
-    width: int = 0
-    height: int = 0
+    width: Length | Literal[0] = 0
+    height: Length | Literal[0] = 0
     shapes: tuple[Shape, ...] = ()
     fields: Fields | None = None
     pulled_down: bool = False
     flagged: bool = False
     ignored_aspect: Aspect | None = None
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if bool(self.width) != bool(self.height) or (self.shapes and not self.width):
+            raise ValueError("a size of the frames is missing")
+        return self
 
     @property
     def words(self) -> list[str]:

@@ -85,7 +85,10 @@ def _changes(clip: Clip, container: InputContainer, stream: VideoStream, packets
         if header == last or (last is not None and not header):
             continue
         key = header + (extradata or b"")
-        if key not in known:
+        if not known:
+            # The picture that `probe` decoded.
+            known[key] = _first(clip)
+        elif key not in known:
             known[key] = _decoded_shape(clip, codec, extradata, packet, packets, told_once)
         shape, last = known[key], header
         if shape is not None:

@@ -195,3 +195,11 @@ def test_a_part_cut_out_of_an_interlaced_clip_is_interlaced_in_the_same_order(
     assert surveyed(probe(tmp_path / "b.mp4")).geometry.fields == mark
     with av.open(str(tmp_path / "b.mp4")) as made:
         assert all(frame.interlaced_frame for frame in made.decode(video=0))
+
+
+@pytest.mark.parametrize("size", ["160x128", "640x480"])
+def test_a_pattern_that_moves_down_is_not_taken_for_fields(tmp_path: Path, size: str) -> None:
+    """ffmpeg's own detector takes its test picture for interlaced."""
+    given = ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate=25:duration=1", *H264, str(tmp_path / "a.mp4")]
+    subprocess.run([ffmpeg_binary(), "-v", "error", *given], check=True)
+    assert surveyed(probe(tmp_path / "a.mp4")).geometry.fields is None

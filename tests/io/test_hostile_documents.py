@@ -14,6 +14,7 @@ from faceswap.faces.extract import FrameResult
 from faceswap.io import checkpoint, denoise
 from faceswap.io.cut import read_list
 from faceswap.io.documents import MOST_DEEP, DocumentError, fitted, parse, read_json, read_lines, read_text
+from faceswap.io.geometry import Geometry, Shape
 from faceswap.io.tables import read_table
 from faceswap.io.timecode import moved_timecode
 from faceswap.io.timestamps import NAME, Timestamps, read_timestamps
@@ -31,7 +32,10 @@ from tests.hostile import attacked, documents, texts
 DIGEST = "0" * 64
 CLIP = Clip(path=Path("a.mp4"), fingerprint="f", width=64, height=48, fps=25.0, frames=3, counted=True,
             duration_s=0.12, codec="h264", timecode="01:00:00:00", timecode_fps=25.0,
-            audio_codec="aac", audio_start_s=0.0)  # fmt: skip
+            audio_codec="aac", audio_start_s=0.0,
+            geometry=Geometry(width=96, height=48, fields="tff", ignored_aspect=(100, 1), shapes=(
+                Shape(from_s=0.0, width=64, height=48, sample_aspect=(3, 2)),
+                Shape(from_s=0.04, width=32, height=48))))  # fmt: skip
 TIMES = {
     "schema": 1, "complete": True, "choice": {"fps": 0.0, "format": "png", "quality": 95},
     "clips": [CLIP.model_dump(mode="json")],
