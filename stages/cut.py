@@ -40,7 +40,9 @@ def main(cfg: Settings) -> None:
     if cfg.input is None:
         raise UserError("no clip was named", "", "add --input FILE")
     parts = read_list(cfg.list) if cfg.list else [parse_part(cfg.start, cfg.end)]
-    clip = surveyed(probe(cfg.input))
+    clip = probe(cfg.input)
+    # A part keeps its fields, also those of telecined film, and so its rate.
+    clip = clip.model_copy(update={"geometry": surveyed(clip).geometry})
     if clip.several:
         say(clip.several)
     if clip.geometry.shapes:

@@ -79,6 +79,11 @@ class Geometry(Record):
             said.append(f"interlaced ({order} field first), deinterlaced")
         return said
 
+    @property
+    def share(self) -> float:
+        """The part of the pictures that become frames."""
+        return 0.8 if self.pulled_down else 1.0
+
     def makes_other_frames(self, other: "Geometry") -> bool:
         """Whether the frames of the same clip would differ."""
         same = {"ignored_aspect": None}

@@ -221,7 +221,7 @@ def _clip(path: Path, binary: str, limits: Limits) -> tuple[int, Iterator[tuple[
     command = extract_command(clip, fps, False, binary)
     at = command.index("-i")
     command[at:at] = [word for name, value in allowed.items() for word in (f"-{name}", value)]
-    return total, _decoded(command, limits.frames)
+    return round(total * clip.geometry.share), _decoded(command, limits.frames)
 
 
 def _times(container: InputContainer, stream: int) -> list[float]:

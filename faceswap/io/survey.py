@@ -40,7 +40,7 @@ def surveyed(clip: Clip, deinterlace: Deinterlace = "auto") -> Clip:
         looked = progress(packets, f"look through {clip.path.name}", "packets", after_s=2)
         shapes = without_repeats([_first(clip), *_changes(clip, container, stream, looked)])
         update = {"ignored_aspect": ignored} | _fields(clip, deinterlace)
-    return _as_film(clip.model_copy(update={"geometry": geometry_of(shapes).model_copy(update=update)}))
+    return _with_frames(clip.model_copy(update={"geometry": geometry_of(shapes).model_copy(update=update)}))
 
 
 def _fields(clip: Clip, deinterlace: Deinterlace) -> dict[str, Any]:
@@ -56,11 +56,10 @@ def _fields(clip: Clip, deinterlace: Deinterlace) -> dict[str, Any]:
     return {} if found is None else found.model_dump(include={"fields", "pulled_down", "flagged"})
 
 
-def _as_film(clip: Clip) -> Clip:
-    """Of telecined film four pictures in five are left."""
-    if not clip.geometry.pulled_down:
-        return clip
-    return clip.model_copy(update={"fps": clip.fps * 0.8, "frames": max(1, round(clip.frames * 0.8))})
+def _with_frames(clip: Clip) -> Clip:
+    """With the rate and number of its frames, which are fewer than its pictures in telecine."""
+    share = clip.geometry.share
+    return clip.model_copy(update={"fps": clip.fps * share, "frames": max(1, round(clip.frames * share))})
 
 
 def _first(clip: Clip) -> Shape:
