@@ -117,7 +117,8 @@ def _upright(clip: Clip) -> Any:
     if clip.geometry.fields is None:
         return ffmpeg.input(path)[stream]
     # Turned before, fields would lie otherwise.
-    pictures = whole(ffmpeg.input(path, noautorotate=None)[stream], clip.geometry)
+    pictures = ffmpeg.input(path, noautorotate=None)[stream]
+    pictures = whole(pictures, clip.geometry, clip.bit_depth > 8)
     if clip.mirrored:
         pictures = pictures.filter("hflip")
     turns = {90: ["transpose=cclock"], 180: ["hflip", "vflip"], 270: ["transpose=clock"]}

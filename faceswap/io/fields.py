@@ -8,6 +8,7 @@ from typing import Any
 
 import av
 import av.error
+import ffmpeg
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -166,13 +167,26 @@ def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFr
             continue
 
 
-def whole(pictures: Any, geometry: Geometry) -> Any:
-    """Pictures without fields: one for each, at its time; of telecined film four for five."""
+def whole(pictures: Any, geometry: Geometry, deep: bool) -> Any:
+    """Pictures without fields: one for each, at its time; of telecined film four for five.
+
+    deep: they have more than 8 bits a channel.
+    """
     if geometry.fields is None:
         return pictures
     weave = {"parity": geometry.fields, "mode": "send_frame"}
     if geometry.pulled_down:
-        pictures = pictures.filter("fieldmatch", order=geometry.fields, combmatch="full")
+        order = geometry.fields
+        if deep:
+            # The filter looks at 8 bits, but matches fields of others; only then it cannot tell what is left
+            # combed, and spoils matches when asked to.
+            parts = pictures.split()
+            shallow = parts[0].filter("format", "yuv420p|yuv422p|yuv444p")
+            pictures = ffmpeg.filter(
+                [shallow, parts[1]], "fieldmatch", ppsrc=1, order=order, combmatch="none"
+            )
+        else:
+            pictures = pictures.filter("fieldmatch", order=order, combmatch="full")
         # What could not be matched is marked as interlaced.
         return pictures.filter("bwdif", **weave, deint="interlaced").filter("decimate")
     return pictures.filter("bwdif", **weave, deint="interlaced" if geometry.flagged else "all")

@@ -117,6 +117,7 @@ TELECINED = {
     "bottom first": ("mp4", "bottom", "setfield=bff", (*H264, *FLAGGED, "-x264-params", "bff=1")),
     "said to be progressive": ("mkv", "top", "setfield=prog", FFV1),
     "capture": ("avi", "bottom", "setfield=prog", H264),
+    "deep": ("mov", "top", "setfield=tff", (*PRORES, "-flags", "+ildct")),
 }
 
 
@@ -132,6 +133,8 @@ def test_telecined_film_gives_its_own_pictures_at_their_times(
     assert len(frames) == pytest.approx(48, abs=1)
     times = np.array([frame.time_s for frame in record.frames])
     np.testing.assert_allclose(times - times[0], np.arange(len(times)) * 1001 / 24000, atol=0.001)
+    levels = np.unique(frames[20]).size
+    assert levels > 512 if kind == "deep" else levels <= 256
     # Where a cycle is left out in part, at the ends, a picture may be the one beside.
     assert all(far(frame, number) < 3 for number, frame in list(enumerate(frames))[5:43])
     timing = find_frames_timing(tmp_path / "frames", None, None)
