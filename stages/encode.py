@@ -11,22 +11,27 @@ synthetic and by which tool.
 ffv1, png and tiff lose nothing, h264-rgb nothing of 8 bits; exr holds linear light in half floats.
 h264, hevc and av1 keep colour at half size (4:2:0) at any quality, prores422 at half width.
 --skip-missing leaves out frames that were deleted on purpose: each one stays until the next that is there.
---alpha is as each format means it: straight in png, tiff, prores4444 and ffv1 (colours are not multiplied
-by it), premultiplied in exr (they are, in linear light). Colour tags, time stamps and all sound tracks with
-their names are those of the destination's clip; folders of pictures carry timestamps.json and no sound.
+A clip that is transparent in part gives films of prores4444, ffv1, png, tiff and exr its own alpha; with
+--alpha they carry the merged masks instead. Alpha is as each format means it: straight in png, tiff,
+prores4444 and ffv1 (colours are not multiplied by it), premultiplied in exr (they are, in linear light).
+Colour tags, time stamps and all sound tracks with their names are those of the destination's clip; folders
+of pictures carry timestamps.json and no sound.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from faceswap.config import option, run_stage
 from faceswap.console import command, say, warn
 from faceswap.errors import UserError
+from faceswap.io.alpha import alpha_of, carried_alpha
 from faceswap.io.encode import FRAMES_NOTE, MASK_NOTE, NOTE, Pictures, encode, is_deep
 from faceswap.io.files import list_images
 from faceswap.io.timing import Timing, find_frames_timing, find_pictures, find_timing, without_missing
+from faceswap.io.video import Clip
 from faceswap.merge.film import FilmSettings, kept_in
-from faceswap.types import Side
+from faceswap.types import Mask, Side
 
 _SKIP = "; where they were deleted on purpose, add --skip-missing"
 
@@ -65,13 +70,14 @@ def main(cfg: Settings) -> None:
     masks = find_pictures(place.merged_mask, timing, f"type: {merge}", whole) if has_masks else []
     if cfg.alpha and not masks:
         raise UserError(f"no masks in {place.merged_mask} to make alpha of", "", f"type: {merge}")
-    film = cfg.film(is_deep(frames[0]))
+    own = None if cfg.alpha else carried_alpha(timing, cfg.codec, cfg.target(place.result).name)
+    film = cfg.film(is_deep(frames[0]), alpha=own is not None)
     target = kept_in(place.result, film)
     pictures = Pictures(frames, masks if cfg.alpha else ())
-    encode(target, pictures, timing, film, sound=cfg.sound, note=NOTE)
+    encode(target, pictures, timing, film, sound=cfg.sound, note=NOTE, alpha=_alpha(own, timing))
     say(f"{len(frames)} frames in {target}")
     if masks and not cfg.alpha:
-        target = kept_in(place.result_mask, film)
+        film, target = replace(film, alpha=False), kept_in(place.result_mask, film)
         encode(target, Pictures(masks), timing, film, sound=False, note=MASK_NOTE)
         say(f"{len(masks)} frames in {target}")
     elif not masks:
@@ -86,12 +92,18 @@ def encode_folder(cfg: Settings, folder: Path) -> None:
     whole = find_frames_timing(folder, cfg.input, cfg.fps)
     timing = _kept(cfg, whole, folder, "put them back")
     frames = find_pictures(folder, timing, f"put them back{_SKIP}", whole)
-    film = cfg.film(is_deep(frames[0]))
-    target = kept_in(folder.with_name(f"{folder.name}.mp4"), film)
+    target = cfg.target(folder.with_name(f"{folder.name}.mp4"))
+    own = carried_alpha(timing, cfg.codec, target.name)
+    film = cfg.film(is_deep(frames[0]), alpha=own is not None)
     if target.exists() and not cfg.again:
         raise UserError(f"{target} is there already", "", "add --again to replace it, or move it away")
-    encode(target, Pictures(frames), timing, film, sound=cfg.sound, note=FRAMES_NOTE)
+    pictures = Pictures(frames)
+    encode(target, pictures, timing, film, sound=cfg.sound, note=FRAMES_NOTE, alpha=_alpha(own, timing))
     say(f"{len(frames)} frames in {target}")
+
+
+def _alpha(own: Clip | None, timing: Timing) -> Iterator[Mask] | None:
+    return alpha_of(own, [time_s for _, time_s in timing.frames]) if own else None
 
 
 def _kept(cfg: Settings, whole: Timing, folder: Path, hint: str) -> Timing:

@@ -27,6 +27,7 @@ from faceswap.console import command, say, warn
 from faceswap.errors import UserError
 from faceswap.faceset.store import Faceset
 from faceswap.faceset.stored_masks import count_known, counted, masks_of
+from faceswap.io.alpha import carried_alpha
 from faceswap.io.ranges import warn_of_ranges
 from faceswap.masks.chosen import choose_model
 from faceswap.merge.film import FilmSettings, kept_in
@@ -147,13 +148,14 @@ def stream_clip(cfg: Settings) -> None:
     source = find_source(place, cfg.input)
     cast = Cast.of_frames(source.paths(place.frames(Side.DST)), faceset)
     session = find_session(cfg, run / NAME, cast)
-    film = cfg.film(source.is_deep)
+    own = None if cfg.alpha else carried_alpha(source.timing, cfg.codec, cfg.target(place.result).name)
+    film = cfg.film(source.is_deep, alpha=own is not None)
     means = find_means(cfg, run, session)
     cast = replace(cast, segmenter=lambda: means.predictor.segmenter.identity)
     tasks = plan(cast, means.predictor.identity, session.looks if session else Looks(cfg.look()))
     describe(means.predictor, faceset, tasks, session)
-    mask = None if film.alpha else kept_in(place.result_mask, film)
-    films = Films(film, kept_in(place.result, film), mask, cfg.sound)
+    mask = None if cfg.alpha else kept_in(place.result_mask, film)
+    films = Films(film, kept_in(place.result, film), mask, cfg.sound, own)
     origin = source.clip.fingerprint
     survey = Survey(cast, means.predictor.identity, means.predictor.face_type, run / "cache", str(origin))
     summary = stream(source, tasks, *means, films, survey)

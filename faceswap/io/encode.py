@@ -74,15 +74,30 @@ def is_deep(path: Path) -> bool:
     return _undamaged(read_image, path).dtype == np.uint16
 
 
-def encode(target: Path, pictures: Pictures, timing: Timing, film: Film, *, sound: bool, note: str) -> None:
+def with_alpha(frames: Iterable[Frame], alpha: Iterable[Mask], film: Film) -> Iterator[Frame]:
+    """Frames (H, W, 3), made by `as_fed`, each with its alpha (H, W) in [0, 1]: (H, W, 4)."""
+    for frame, mask in zip(frames, alpha, strict=True):
+        if mask.shape != frame.shape[:2]:
+            found = f"{_size(mask)} instead of {_size(frame)}"
+            raise UserError("the clip's alpha has another size than its frames", found, "extract it again")
+        yield as_fed(frame, film, mask)
+
+
+def encode(
+    target: Path, pictures: Pictures, timing: Timing, film: Film, *, sound: bool, note: str,
+    alpha: Iterable[Mask] | None = None,
+) -> None:  # fmt: skip
     """Write picture files, read by threads; see `encode_frames`.
 
+    alpha: of each picture, where `film` carries another one than their masks.
     Raises UserError for a damaged one, or one of another size, too.
     """
     indices = range(len(pictures.frames))
     read = ordered_map(lambda index: pictures.read(index, film), indices, os.cpu_count() or 1)
     frames = progress(read, f"encode {target.name}", "frames", len(indices))
-    encode_frames(target, _of_one_size(pictures.frames, frames), timing, film, sound=sound, note=note)
+    even = _of_one_size(pictures.frames, frames)
+    fed = even if alpha is None else with_alpha(even, alpha, film)
+    encode_frames(target, fed, timing, film, sound=sound, note=note)
 
 
 def encode_frames(

@@ -29,6 +29,7 @@ TICKS_HZ = 90_000
 _OLDEST = (5, 1)
 # Shapes of pixels are not rounded to fractions of small numbers.
 _FINEST = 100_000
+_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _QUIET = ("-hide_banner", "-nostdin", "-loglevel", "error")
 
 
@@ -111,13 +112,31 @@ def extract_command(clip: Clip, fps: float, deep: bool, binary: str, *, tone_map
     )
 
 
-def _upright(clip: Clip) -> Any:
-    """The pictures of `clip` without fields, turned as players show them."""
+def alpha_command(clip: Clip, deep: bool, binary: str) -> list[str]:
+    """The process that writes the alpha of all frames of a clip as `extract_command` does, as grey RGB."""
+    pictures = _upright(clip, alpha=True).filter("format", "rgb48le" if deep else "rgb24")
+    return _compile(
+        squared(pictures, clip.geometry).output(
+            "pipe:", f="nut", vcodec="rawvideo", fps_mode="passthrough", enc_time_base=f"1:{TICKS_HZ}",
+            pix_fmt="rgb48le" if deep else "rgb24",
+        ),
+        binary,
+    )  # fmt: skip
+
+
+def _upright(clip: Clip, alpha: bool = False) -> Any:
+    """The pictures of `clip`, or their alpha, without fields, turned as players show them."""
     path, stream = str(clip.path.resolve()), str(clip.stream)
+    # ffmpeg's own decoders of these leave the alpha out.
+    options = {"vcodec": _ALPHA_DECODERS[clip.codec]} if alpha and clip.codec in _ALPHA_DECODERS else {}
+
+    def taken(pictures: Any) -> Any:
+        return pictures.filter("alphaextract").filter("setparams", range="pc") if alpha else pictures
+
     if clip.geometry.fields is None:
-        return ffmpeg.input(path)[stream]
+        return taken(ffmpeg.input(path, **options)[stream])
     # Turned before, fields would lie otherwise.
-    pictures = ffmpeg.input(path, noautorotate=None)[stream]
+    pictures = taken(ffmpeg.input(path, noautorotate=None, **options)[stream])
     pictures = whole(pictures, clip.geometry, clip.bit_depth > 8)
     if clip.mirrored:
         pictures = pictures.filter("hflip")

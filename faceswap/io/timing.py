@@ -115,7 +115,7 @@ def _where_it_lies(recorded: Clip, folder: Path, given: Path | None) -> Clip:
     if same and not recorded.end_s:
         # Recorded before these were.
         now = probe(same[0])
-        newer = {name: getattr(now, name) for name in ("end_s", "timecode", "timecode_fps")}
+        newer = {name: getattr(now, name) for name in ("end_s", "timecode", "timecode_fps", "alpha")}
         recorded = recorded.model_copy(update=newer)
     return recorded.model_copy(update={"path": (same or there)[0]})
 

@@ -23,9 +23,11 @@ from faceswap.io.packets import first_shown, is_untimed, last_shown, measured, p
 from faceswap.io.placing import placing
 from faceswap.io.record import Record
 from faceswap.io.timecode import counted_rate, find_timecode
+from faceswap.io.transparency import is_transparent
 
 # Cover pictures and chapter thumbnails.
 _STILL = Disposition.attached_pic | Disposition.timed_thumbnails
+_ALPHA_SAMPLES = 5
 
 
 class Clip(Record):
@@ -35,7 +37,7 @@ class Clip(Record):
     time of the first frame and audio_start_s of the first sound (None without), both from the clip's start.
     end_s: when the last frame's stay ends, from the clip's start; 0 where the file does not tell.
     timecode: of the first frame, hh:mm:ss:ff or hh:mm:ss;ff, "" without one; timecode_fps: how it counts.
-    passed_over tells the other video streams: number, codec, size.
+    alpha: it is transparent in part. passed_over tells the other video streams: number, codec, size.
     geometry: what becomes of its pictures, nothing before `survey.surveyed` has looked.
     """
 
@@ -63,6 +65,7 @@ class Clip(Record):
     timecode_fps: float = 0.0
     passed_over: tuple[str, ...] = ()
     geometry: Geometry = Geometry()
+    alpha: bool = False
 
     @property
     def frame_size(self) -> tuple[int, int]:
@@ -105,7 +108,9 @@ def probe(path: Path, stream: int | None = None) -> Clip:
             first = next(_decoded(container, one), None)
             if first is not None:
                 clip = _facts(path, container, one, first)
-                return clip.model_copy(update={"passed_over": _passed_over(container, one)})
+                more = _spread(container, one, clip, _ALPHA_SAMPLES)
+                alpha, passed_over = is_transparent(one, first, more), _passed_over(container, one)
+                return clip.model_copy(update={"passed_over": passed_over, "alpha": alpha})
         raise UserError(
             f"no picture of {path} can be decoded", _describe(moving[0]), "copy or convert it anew"
         )
@@ -116,19 +121,22 @@ def sample_frames(clip: Clip, deep: bool, count: int = 3) -> Iterator[Any]:
     layout = "rgb48le" if deep else "rgb24"
     found = False
     with _open(clip.path) as container:
-        stream = _stream(container, clip)
-        for index in range(count):
-            seconds = clip.origin_s + clip.duration_s * (index + 0.5) / count
-            with suppress(av.error.FFmpegError):
-                container.seek(int(seconds * 1_000_000))
-                for frame in islice(_decoded(container, stream), 1):
-                    found = True
-                    yield _converted(frame, layout, clip)
+        for frame in _spread(container, _stream(container, clip), clip, count):
+            found = True
+            yield _converted(frame, layout, clip)
     if not found:
         # Short MPEG streams: seeking ended behind the last key frame.
         with _open(clip.path) as container:
             for frame in islice(_decoded(container, _stream(container, clip)), 1):
                 yield _converted(frame, layout, clip)
+
+
+def _spread(container: InputContainer, stream: VideoStream, clip: Clip, count: int) -> Iterator[VideoFrame]:
+    for index in range(count):
+        seconds = clip.origin_s + clip.duration_s * (index + 0.5) / count
+        with suppress(av.error.FFmpegError):
+            container.seek(int(seconds * 1_000_000))
+            yield from islice(_decoded(container, stream), 1)
 
 
 def last_frame_s(clip: Clip) -> float | None:

@@ -31,17 +31,19 @@ class FilmSettings(StageSettings):
         """`video` as the file or folder that it will be kept in; its masks are named after it."""
         return _kept_in(video, self.codec)
 
-    def film(self, deep: bool) -> Film:
+    def film(self, deep: bool, alpha: bool = False) -> Film:
         """What these settings ask for, told to the user; deep: the frames have more than 8 bits a channel.
+
+        alpha: it carries one, whether or not masks are asked for as such.
 
         Raises UserError where the codec or the ffmpeg at hand cannot do it.
         """
         film = choose_film(
-            self.codec, ffmpeg_binary(), quality=self.quality, bits=self.bits, deep=deep, alpha=self.alpha,
-            hardware=self.hardware,
+            self.codec, ffmpeg_binary(), quality=self.quality, bits=self.bits, deep=deep,
+            alpha=self.alpha or alpha, hardware=self.hardware,
         )  # fmt: skip
-        alpha = f", with {alpha_kind(film)} alpha" * film.alpha
-        say(f"{film.name} by {film.coder.name}, {film.bits} bits a channel{alpha}")
+        kind = f", with {alpha_kind(film)} alpha" * film.alpha
+        say(f"{film.name} by {film.coder.name}, {film.bits} bits a channel{kind}")
         if film.name == "h264" and film.bits == 10:
             say("many players show no H.264 of 10 bits: --codec hevc is for them, or --bits 8")
         return film

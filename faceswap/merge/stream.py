@@ -7,7 +7,7 @@ short queues hold back whoever is faster, so that memory does not grow with the 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from queue import Full, Queue
@@ -17,9 +17,10 @@ import numpy as np
 
 from faceswap.console import command, progress, progress_bar, say, warn
 from faceswap.errors import UserError
+from faceswap.io.alpha import alpha_of
 from faceswap.io.clips import find_clips, frame_names
 from faceswap.io.codecs import Film
-from faceswap.io.encode import MASK_NOTE, NOTE, as_fed, encode_frames
+from faceswap.io.encode import MASK_NOTE, NOTE, as_fed, encode_frames, with_alpha
 from faceswap.io.extract import as_extracted, is_deep, open_frames, say_geometry, timed_frames
 from faceswap.io.images import as_grey
 from faceswap.io.survey import surveyed
@@ -123,12 +124,16 @@ def _measured(clip: Clip, choice: Choice) -> tuple[tuple[str, float], ...]:
 
 @dataclass(frozen=True)
 class Films:
-    """What a stream writes, both as `film`. mask: None where `film` carries the masks as alpha."""
+    """What a stream writes, both as `film`. mask: None where `film` carries the masks as alpha.
+
+    own_alpha: the clip whose alpha `film` carries instead.
+    """
 
     film: Film
     picture: Path
     mask: Path | None
     sound: bool
+    own_alpha: Clip | None = None
 
 
 def stream(
@@ -189,7 +194,7 @@ def _finish(item: Item, predictor: Swapper, survey: Survey | None, films: Films)
     """The pictures that the films are fed with; masks have the 8 bits that files of them have."""
     picture, mask = item.render(predictor, survey)
     grey = as_grey(mask)
-    if films.film.alpha:
+    if films.film.alpha and films.own_alpha is None:
         return item.task, [as_fed(picture, films.film, grey.astype(np.float32) / np.float32(255))]
     pictures = [picture] if films.mask is None else [picture, np.dstack([grey] * 3)]
     return item.task, [as_fed(one, films.film) for one in pictures]
@@ -200,7 +205,13 @@ def _reels(films: Films, timing: Timing) -> Iterator["_Reel"]:
     if films.mask is not None:
         wanted.append((films.mask, False, MASK_NOTE))
     for target, sound, note in wanted:
-        yield _Reel(partial(encode_frames, target, timing=timing, film=films.film, sound=sound, note=note))
+        film = replace(films.film, alpha=False) if target == films.mask else films.film
+        write = partial(encode_frames, target, timing=timing, film=film, sound=sound, note=note)
+        if films.own_alpha is not None and target == films.picture:
+            alpha = alpha_of(films.own_alpha, [time_s for _, time_s in timing.frames])
+            yield _Reel(lambda frames, write=write, alpha=alpha: write(with_alpha(frames, alpha, films.film)))  # type: ignore[misc]
+        else:
+            yield _Reel(write)
 
 
 class _TornError(Exception):

@@ -13,6 +13,7 @@ import pytest
 
 from faceswap.errors import UserError
 from faceswap.io.extract import extract
+from faceswap.io.ffmpeg import ffmpeg_binary
 from faceswap.io.files import list_images
 from faceswap.io.timestamps import Choice
 from faceswap.io.video import probe
@@ -89,6 +90,35 @@ def test_a_stream_is_h264_with_the_clips_sound_and_replays_by_its_settings(job: 
     before = shown(job / "result.mp4")
     typed(merge, job, "--config", job / "merge_stream.json")
     assert shown(job / "result.mp4") == before
+
+
+@pytest.mark.parametrize("codec", ["ffv1", "prores4444", "png"])
+def test_a_stream_has_the_clips_own_alpha_as_encode_gives_it(
+    toy_clip: SimpleNamespace, tmp_path: Path, codec: str
+) -> None:
+    plain = toy_clip.make(tmp_path / "plain.mp4", [40 * n for n in range(4)], size=(96, 64))
+    (tmp_path / "w").mkdir()
+    clip = tmp_path / "w/data_dst.mkv"
+    alpha = "format=rgba,geq=r='r(X,Y)':g='g(X,Y)':b='b(X,Y)':a='if(lt(X,20+8*N),0,200)'"
+    command = [ffmpeg_binary(), "-v", "error", "-i", str(plain), "-vf", alpha, "-c:v", "ffv1"]
+    subprocess.run([*command, str(clip)], check=True)
+    root = make_job(clip, (96, 64))
+    typed(merge, root, "--device", "cpu")
+    typed(encode, root, "--codec", codec)
+    by_files = [rgba(path) for path in results(root)]
+    typed(merge, root, "--stream", "--device", "cpu", "--codec", codec)
+    assert [rgba(path) for path in results(root)] == by_files
+    assert len(set(by_files)) > 1
+
+
+def results(root: Path) -> list[Path]:
+    """The film, or the pictures of the sequence."""
+    return sorted(path for path in root.glob("result*/*.png")) or sorted(root.glob("result*.m??"))
+
+
+def rgba(path: Path) -> bytes:
+    with av.open(str(path)) as container:
+        return b"".join(frame.to_ndarray(format="rgba64le").tobytes() for frame in container.decode(video=0))
 
 
 @pytest.mark.parametrize("told", ["stay", "time code"])
