@@ -12,7 +12,7 @@ from faceswap.gui.background import Ahead, Newest
 from faceswap.gui.faces import face_at, faces_told, marks
 from faceswap.gui.keys import KeyWindow
 from faceswap.gui.merge_actions import actions_of
-from faceswap.gui.merge_layout import lay_out
+from faceswap.gui.merge_layout import lay_out, unusable
 from faceswap.gui.merge_player import Player
 from faceswap.gui.rendering import Rendering, Thumbnails
 from faceswap.io.images import DamagedImage
@@ -62,6 +62,10 @@ class MergeWindow(KeyWindow):
         self.player = Player(self, fps)
         self.parts = lay_out(self, len(clip.frames))
         self.canvas, self.panel, self.timeline = self.parts.canvas, self.parts.panel, self.parts.timeline
+        # Of the settings that this model cannot use, why.
+        self.unusable = unusable(merger.predictor)
+        for setting, reason in self.unusable.items():
+            self.panel.rows[setting].disable(reason)
         self._connect()
         self._actions: dict[str, Callable[[], object]] = actions_of(self)
         self.setWindowTitle(f"merge – {session.path.parent.name}, {len(clip.frames)} frames")
@@ -152,7 +156,9 @@ class MergeWindow(KeyWindow):
             self._changed()
 
     def press(self, action: Adjust | Choose | Do) -> None:
-        if isinstance(action, Adjust | Choose):
+        if isinstance(action, Adjust | Choose) and action.setting in self.unusable:
+            self.statusBar().showMessage(self.unusable[action.setting], 5000)
+        elif isinstance(action, Adjust | Choose):
             self.act(self.editor.change(changed_by(action, self.editor.look.settings), False))
         else:
             self._actions[action.name]()

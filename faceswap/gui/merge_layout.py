@@ -21,6 +21,7 @@ from faceswap.gui.settings_panel import SettingsPanel
 from faceswap.gui.timeline import Timeline
 from faceswap.merge.commands import COMMANDS
 from faceswap.merge.editing import SCOPES
+from faceswap.merge.run import Swapper
 from faceswap.merge.views import VIEWS
 
 # By the name of what they do (see merge.commands).
@@ -53,6 +54,13 @@ class Parts:
     frame_label: QLabel
     faces_label: QLabel
     buttons: dict[str, QPushButton]
+
+
+def unusable(swapper: Swapper) -> dict[str, str]:
+    """Of the settings that change nothing with this model, why."""
+    if getattr(swapper, "morphs", False):
+        return {}
+    return {"morph": "morph: this model has nothing between the two faces; AMP models have"}
 
 
 def lay_out(window: QMainWindow, frames: int) -> Parts:

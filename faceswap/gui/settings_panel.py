@@ -33,6 +33,8 @@ _SECTIONS = {
     "image_denoise_power": "Frame",
     "morph": "Model",
 }
+# Values of up to 40 letters are read in full only with a line to themselves.
+_OWN_LINE = ("mask_mode",)
 
 
 class _Row:
@@ -77,12 +79,23 @@ class _Row:
     def put(self, grid: QGridLayout, row: int) -> None:
         grid.addWidget(self.label, row, 0)
         grid.addWidget(self.keys, row, 1)
+        if self.name in _OWN_LINE and self.list is not None:
+            grid.addWidget(self.key, row, 4)
+            grid.addWidget(self.list, row + 1, 0, 1, 5)
+            return
         if self.slider is not None and self.spin is not None:
             grid.addWidget(self.slider, row, 2)
             grid.addWidget(self.spin, row, 3)
         else:
             grid.addWidget(self.list or self.check, row, 2, 1, 2)  # type: ignore[arg-type]
         grid.addWidget(self.key, row, 4)
+
+    def disable(self, reason: str) -> None:
+        """Take no changes any more, and say why under the mouse."""
+        for widget in (self.label, self.keys, self.key, self.slider, self.spin, self.list, self.check):
+            if widget is not None:
+                widget.setEnabled(False)
+                widget.setToolTip(reason)
 
     def show(self, value: Any, keyed: bool, animated: bool) -> None:
         blocked = [

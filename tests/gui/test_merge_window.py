@@ -3,15 +3,18 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QStyle, QStyleOptionComboBox
 
 from faceswap.faceset.store import Faceset
+from faceswap.gui.app import application
 from faceswap.gui.merge import MergeWindow
-from faceswap.gui.merge_layout import HELP
+from faceswap.gui.merge_layout import HELP, unusable
 from faceswap.io.images import read_image
-from faceswap.merge.commands import COMMANDS
+from faceswap.merge.commands import COMMANDS, Adjust, choices
 from faceswap.merge.plan import Cast, plan
 from faceswap.merge.record import Record
 from faceswap.merge.run import Merger, merge
@@ -252,3 +255,33 @@ def test_the_help_names_every_key(window: MergeWindow) -> None:
     assert window.parts.help.isVisible()
     QTest.keyClick(window, Qt.Key.Key_Tab)
     assert not window.parts.help.isVisible()
+
+
+@pytest.mark.parametrize("mode", choices("mask_mode"))
+def test_every_mask_mode_is_read_in_full(window: MergeWindow, mode: str) -> None:
+    window.resize(1280, 720)
+    application().processEvents()
+    box = window.panel.rows["mask_mode"].list
+    box.setCurrentText(mode)
+    option = QStyleOptionComboBox()
+    box.initStyleOption(option)
+    room = box.style().subControlRect(
+        QStyle.ComplexControl.CC_ComboBox, option, QStyle.SubControl.SC_ComboBoxEditField, box
+    )
+    assert box.fontMetrics().horizontalAdvance(mode) <= room.width()
+    assert window.panel.viewport().rect().contains(box.mapTo(window.panel.viewport(), box.rect().topRight()))
+
+
+def test_morph_is_disabled_with_the_reason_where_the_model_does_not_morph(window: MergeWindow) -> None:
+    row, before = window.panel.rows["morph"], window.editor.look.settings.morph
+    assert not row.slider.isEnabled() and "AMP" in row.slider.toolTip()
+    window.press(Adjust("morph", -1))
+    assert window.editor.look.settings.morph == before
+    assert "AMP" in window.statusBar().currentMessage()
+
+
+def test_a_model_that_morphs_can_use_every_setting() -> None:
+    paint = Paint()
+    assert "morph" in unusable(paint)
+    paint.morphs = True
+    assert unusable(paint) == {}
