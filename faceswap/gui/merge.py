@@ -12,7 +12,7 @@ from faceswap.gui.background import Ahead, Newest
 from faceswap.gui.faces import face_at, faces_told, marks
 from faceswap.gui.keys import KeyWindow
 from faceswap.gui.merge_actions import actions_of
-from faceswap.gui.merge_layout import lay_out, unusable
+from faceswap.gui.merge_layout import lay_out, show_name, unusable
 from faceswap.gui.merge_player import Player
 from faceswap.gui.rendering import Rendering, Thumbnails
 from faceswap.io.images import DamagedImage
@@ -100,7 +100,7 @@ class MergeWindow(KeyWindow):
         at, look = self.editor.at, self.editor.look
         self.panel.show_settings(look.settings, self.editor.keyed())
         self.parts.faces_label.setText(faces_told(self.editor))
-        self.parts.frame_label.setText(f"{at + 1} / {len(self.clip.frames)}   {self.clip.frames[at].stem}")
+        show_name(self.parts.frame_label, f"{at + 1} / {len(self.clip.frames)}", self.clip.frames[at].stem)
         self.fine.forget()
         self.fast.ask((self._serial, at), lambda: self.previewer.show(at, look, PREVIEW_PX))
         self._refine.start()

@@ -38,6 +38,7 @@ HELP = help_html(
     "Settings are sliders and lists at the right, and keys: with Shift five steps at a time.",
     [command for command in COMMANDS if ": five " not in command.help],
 )
+_NAME_PX = 110
 _LEFT = ("undo", "redo", "play", "loop", "next_problem")
 
 
@@ -93,6 +94,15 @@ def lay_out(window: QMainWindow, frames: int) -> Parts:
     window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
     window.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     return parts
+
+
+def show_name(label: QLabel, place: str, name: str) -> None:
+    """A frame's place and name; a long name without its middle, which the mouse shows, so that nothing is
+    pushed out of the window.
+    """
+    short = label.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, _NAME_PX)
+    label.setText(f"{place}   {short}")
+    label.setToolTip(name)
 
 
 def _list(values: tuple[str, ...]) -> QComboBox:

@@ -17,6 +17,8 @@ MEAN_OF = 100
 _SRC, _DST = (90, 170, 255), (255, 200, 70)
 _PAPER, _LINES, _INK = 24, 70, (225, 225, 225)
 _HEADER_PX, _GAP_PX = 26, 4
+# Of the font, in a header of _HEADER_PX.
+_SCALE = 0.45
 
 
 @dataclass(frozen=True)
@@ -72,13 +74,16 @@ def contact_sheet(faces: PreviewFaces, title: str, masked: bool = False) -> Fram
     resolution = faces.src.shape[1]
     cell = resolution * max(1, -(-160 // resolution))
     pitch = cell + _GAP_PX
-    top = 2 * _HEADER_PX
+    # A caption keeps its share of a cell, so that it is read when the sheet is scaled to a screen, too.
+    header = max(_HEADER_PX, cell // 5)
+    scale, lift = _SCALE * header / _HEADER_PX, header * 8 // _HEADER_PX
+    top = 2 * header
     sheet = np.full((top + pitch * len(faces.src), pitch * len(faces.names) - _GAP_PX, 3), _PAPER, np.uint8)
-    _write(sheet, title, (_GAP_PX, _HEADER_PX - 8))
+    _write(sheet, title, (_GAP_PX, header - lift), scale=scale)
     columns = faces.masked_columns() if masked else faces.columns()
     for column, (name, pictures) in enumerate(zip(faces.names, columns, strict=True)):
         left = column * pitch
-        _write(sheet, name, (left + _GAP_PX, top - 8))
+        _write(sheet[:, : left + cell], name, (left + _GAP_PX, top - lift), scale=scale)
         for row, picture in enumerate(pictures):
             y = top + row * pitch
             sheet[y : y + cell, left : left + cell] = _to_cell(picture, cell)
@@ -145,5 +150,15 @@ def _to_cell(picture: Image, cell: int) -> Frame:
     return np.asarray(cv2.resize(bytes_, (cell, cell), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def _write(picture: Frame, text: str, at: tuple[int, int], colour: tuple[int, int, int] = _INK) -> None:
-    cv2.putText(picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, 1, cv2.LINE_AA)
+def _write(
+    picture: Frame,
+    text: str,
+    at: tuple[int, int],
+    colour: tuple[int, int, int] = _INK,
+    scale: float = _SCALE,
+) -> None:
+    """Text on one line, smaller where it would not fit into the picture."""
+    width = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)[0][0]
+    scale *= min(1.0, (picture.shape[1] - at[0]) / max(1, width))
+    thickness = 2 if scale >= 0.7 else 1
+    cv2.putText(picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, thickness, cv2.LINE_AA)

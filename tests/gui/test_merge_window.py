@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QStyle, QStyleOptionComboBox
 from faceswap.faceset.store import Faceset
 from faceswap.gui.app import application
 from faceswap.gui.merge import MergeWindow
-from faceswap.gui.merge_layout import HELP, unusable
+from faceswap.gui.merge_layout import HELP, show_name, unusable
 from faceswap.io.images import read_image
 from faceswap.merge.commands import COMMANDS, Adjust, choices
 from faceswap.merge.plan import Cast, plan
@@ -285,3 +285,11 @@ def test_a_model_that_morphs_can_use_every_setting() -> None:
     assert "morph" in unusable(paint)
     paint.morphs = True
     assert unusable(paint) == {}
+
+
+def test_a_long_name_of_a_frame_does_not_widen_the_window(window: MergeWindow) -> None:
+    width = window.minimumSizeHint().width()
+    show_name(window.parts.frame_label, "1 / 8", "holiday_" * 20)
+    application().processEvents()
+    assert window.minimumSizeHint().width() <= max(width + 120, 1280)
+    assert window.parts.frame_label.toolTip() == "holiday_" * 20

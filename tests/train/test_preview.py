@@ -24,10 +24,11 @@ def flat_faces(rows: int, resolution: int, mask: float) -> PreviewFaces:
 @pytest.mark.parametrize(("resolution", "cell"), [(64, 192), (128, 256), (160, 160), (224, 224), (320, 320)])
 def test_every_cell_shows_its_face(resolution: int, cell: int) -> None:
     sheet = contact_sheet(flat_faces(3, resolution, mask=1.0), "iteration 7")
+    top = sheet.shape[0] - 3 * (cell + 4)
     assert sheet.dtype == np.uint8 and sheet.shape[1] == (cell + 4) * len(COLUMNS) - 4
     for column in range(6):
         for row in range(3):
-            middle = sheet[52 + row * (cell + 4) + cell // 2, column * (cell + 4) + cell // 2]
+            middle = sheet[top + row * (cell + 4) + cell // 2, column * (cell + 4) + cell // 2]
             brightness = 5 if column == 5 else column + 1  # with a full mask the last column is the swap
             assert np.allclose(middle / 255, (brightness / 10, row / 10, 0), atol=0.003)
 
@@ -42,7 +43,7 @@ def test_the_swap_in_place_keeps_dst_outside_its_mask() -> None:
 def test_the_masked_sheet_shows_faces_inside_their_masks_as_deepfacelab_does() -> None:
     faces = flat_faces(1, 160, mask=0.5)
     sheet = contact_sheet(faces, "", masked=True)
-    reds = [int(sheet[60, column * 164 + 80, 0]) for column in range(5)]
+    reds = [int(sheet[150, column * 164 + 80, 0]) for column in range(5)]
     # dfl-facts §8.6: src ⊙ mask, src > src as it is, dst ⊙ mask, dst > dst ⊙ mask, swap ⊙ mask.
     assert np.allclose(np.array(reds) / 255, (0.05, 0.2, 0.15, 0.2, 0.25), atol=0.003)
 
@@ -52,7 +53,7 @@ def test_values_outside_the_range_do_not_wrap_round() -> None:
     faces.swap[:] = 1.5
     faces.src[:] = -0.5
     sheet = contact_sheet(faces, "")
-    assert np.all(sheet[60, 80] == 0) and np.all(sheet[60, 4 * 164 + 80] == 255)
+    assert np.all(sheet[150, 80] == 0) and np.all(sheet[150, 4 * 164 + 80] == 255)
 
 
 def height_of(plot: np.ndarray, colour: tuple[int, int, int], x: int) -> float:
@@ -78,3 +79,15 @@ def test_short_histories_are_drawn(count: int) -> None:
 
 def test_a_loss_of_zero_is_drawn() -> None:
     assert loss_plot([0.0] * 10, [0.0] * 10, 10).shape == (320, 900, 3)
+
+
+@pytest.mark.parametrize("resolution", [64, 128, 160, 320, 512])
+def test_captions_are_tall_enough_to_be_read_on_a_screen(resolution: int) -> None:
+    sheet = contact_sheet(flat_faces(1, resolution, mask=1.0), "iteration 7")
+    header = (sheet.shape[0] - sheet.shape[1] // len(COLUMNS)) // 2
+    lines = sheet[: 2 * header].max(axis=2)
+    for line in (lines[:header], lines[header:]):
+        rows = np.flatnonzero((line > 150).any(axis=1))
+        height = rows[-1] - rows[0] + 1
+        assert height >= 10
+        assert height * min(1, 1000 / sheet.shape[1]) >= 9, "in a window 1000 px wide"
