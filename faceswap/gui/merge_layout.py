@@ -92,6 +92,8 @@ def lay_out(window: QMainWindow, frames: int) -> Parts:
     dock.setFeatures(QDockWidget.DockWidgetFeature.DockWidgetMovable)
     dock.setWidget(_column(scope, parts.panel))
     window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
+    # The picture gets what the settings do not need.
+    window.resizeDocks([dock], [1], Qt.Orientation.Horizontal)
     window.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     return parts
 

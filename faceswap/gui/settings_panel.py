@@ -122,7 +122,7 @@ class _Row:
         slider = QSlider(Qt.Orientation.Horizontal)
         slider.setRange(round(low * self._fineness), round(high * self._fineness))
         slider.setPageStep(5)
-        slider.setMinimumWidth(70)
+        slider.setMinimumWidth(38)
         spin: QSpinBox | QDoubleSpinBox = (
             QSpinBox() if self._whole else QDoubleSpinBox(decimals=2, singleStep=0.05)
         )
@@ -169,7 +169,7 @@ class SettingsPanel(QScrollArea):
         self.setWidget(inside)
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setMinimumWidth(inside.sizeHint().width() + 24)
+        self.setMinimumWidth(inside.minimumSizeHint().width() + 18)
 
     def show_settings(self, settings: MergeSettings, keyed: Mapping[str, bool]) -> None:
         """The settings of a frame. keyed: of the settings that change over the clip, whether they do here."""

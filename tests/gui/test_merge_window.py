@@ -293,3 +293,4 @@ def test_a_long_name_of_a_frame_does_not_widen_the_window(window: MergeWindow) -
     application().processEvents()
     assert window.minimumSizeHint().width() <= max(width + 120, 1280)
     assert window.parts.frame_label.toolTip() == "holiday_" * 20
+    assert window.canvas.width() >= 0.69 * window.width(), "the picture has the larger share"
