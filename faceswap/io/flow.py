@@ -1,9 +1,12 @@
 """Work that overlaps: the next item is fetched, and several are worked on, while one is used."""
 
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
+
+from faceswap.errors import UserError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -22,6 +25,29 @@ def fetched_ahead(items: Iterable[T]) -> Iterator[T]:
         while (item := pending.result()) is not end:
             pending = pool.submit(next, iterator, end)
             yield item  # type: ignore[misc]
+
+
+def within(limit_s: float, work: Callable[[], T], late: UserError) -> T:
+    """What `work` returns or raises; `late` is raised where it takes longer than `limit_s`.
+
+    For native code that may never return: a thread does it that ends with the process, since nobody can stop
+    it, and Ctrl-C is heard meanwhile.
+    """
+    outcome: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(work())
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        return outcome.result(limit_s)
+    except TimeoutError:
+        if outcome.done():
+            raise
+        raise late from None
 
 
 def ordered_map(work: Callable[[T], R], items: Iterable[T], workers: int) -> Generator[R, None, None]:

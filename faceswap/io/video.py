@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 
 from faceswap.errors import UserError
 from faceswap.io.color_tags import Color, read_color
+from faceswap.io.flow import within
 from faceswap.io.geometry import Aspect, Geometry, square_size, trusted_aspect
 from faceswap.io.packets import first_shown, is_untimed, last_shown, measured, pictures_end
 from faceswap.io.placing import placing
@@ -28,6 +29,7 @@ from faceswap.io.transparency import is_transparent
 # Cover pictures and chapter thumbnails.
 _STILL = Disposition.attached_pic | Disposition.timed_thumbnails
 _ALPHA_SAMPLES = 5
+_PROBE_S = 300.0
 
 
 class Clip(Record):
@@ -97,8 +99,13 @@ def probe(path: Path, stream: int | None = None) -> Clip:
 
     stream: the video stream to take if the file has such; else the default one, or the largest, that can be
     decoded.  Raises UserError for a missing file, a folder, a file that is no video, one without pictures,
-    and colours that cannot be read right.
+    colours that cannot be read right, and one that keeps its decoder busy for minutes.
     """
+    late = UserError(f"{path} gives no picture within {_PROBE_S:g} s", "", "convert it anew")
+    return within(_PROBE_S, lambda: _probe(path, stream), late)
+
+
+def _probe(path: Path, stream: int | None) -> Clip:
     with _open(path) as container:
         moving = _picture_streams(container, path)
         moving.sort(key=lambda one: one.index != stream)
@@ -238,9 +245,8 @@ def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFr
 def _describe(stream: VideoStream) -> str:
     # Without a decoder there is no codec context, whatever PyAV's types say.
     known: VideoCodecContext | None = stream.codec_context
-    if known is None:
-        return "a codec that cannot be decoded"
-    return f"{stream.codec_context.name}, {stream.width}x{stream.height}"
+    size = f"{stream.width}x{stream.height}"
+    return "a codec that cannot be decoded" if known is None else f"{known.name}, {size}"
 
 
 def _facts(path: Path, container: InputContainer, stream: VideoStream, first: VideoFrame) -> Clip:
@@ -290,6 +296,5 @@ def codec_name(track: AudioStream) -> str:
 
 
 def _duration(container: InputContainer, stream: VideoStream) -> float:
-    if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    return container.duration / 1_000_000 if container.duration else 0.0
+    own = stream.duration and stream.time_base and float(stream.duration * stream.time_base)
+    return own or (container.duration or 0) / 1_000_000

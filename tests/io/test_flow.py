@@ -3,7 +3,8 @@ import time
 
 import pytest
 
-from faceswap.io.flow import fetched_ahead, ordered_map
+from faceswap.errors import UserError
+from faceswap.io.flow import fetched_ahead, ordered_map, within
 
 
 def test_results_come_in_the_order_of_the_items():
@@ -56,3 +57,22 @@ def test_an_error_in_the_work_drops_what_has_not_begun():
     with pytest.raises(ValueError, match="3"):
         list(ordered_map(work, range(1000), 2))
     assert len(begun) < 10
+
+
+def test_what_takes_too_long_is_left_behind_with_a_sentence():
+    never = threading.Event()
+    began = time.monotonic()
+    with pytest.raises(UserError, match="too late"):
+        within(0.1, never.wait, UserError("too late"))
+    assert time.monotonic() - began < 5
+    never.set()
+
+
+@pytest.mark.parametrize("error", [TimeoutError("its own"), ValueError("bad"), KeyboardInterrupt()])
+def test_what_is_in_time_returns_or_raises_its_own(error):
+    def failing():
+        raise error
+
+    assert within(60, lambda: 7, UserError("too late")) == 7
+    with pytest.raises(type(error)):
+        within(60, failing, UserError("too late"))
