@@ -3,13 +3,15 @@
 Order of strength: default < `--preset NAME` < `--config FILE` < flag. pydantic-settings reads the flags.
 """
 
+import os
+import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NoReturn, Self, TypeAlias, TypeVar
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     CliApp,
@@ -19,9 +21,10 @@ from pydantic_settings import (
 )
 
 from faceswap import __version__
-from faceswap.console import warn
+from faceswap.cli import flags_of, nearest, tidy, told_apart
+from faceswap.console import command, warn
 from faceswap.errors import Stopped, UserError
-from faceswap.io.documents import read_settings
+from faceswap.io.documents import read_json, read_settings
 from faceswap.io.faults import explained
 from faceswap.io.files import list_names, write_json
 from faceswap.io.lock import locked, owner_of
@@ -57,7 +60,23 @@ class StageSettings(BaseSettings):
         cli_avoid_json=True,
     )
 
+    # Whether it is a mistake to name a workspace that is not there.
+    needs_workspace: ClassVar[bool] = True
+
     workspace: Path = option(Path("workspace"), "folder of this job, in DeepFaceLab's layout")
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _expand(cls, value: Any) -> Any:
+        """A shell leaves ~ alone in quotes and after --flag=, and nobody expands it in a file."""
+        # A name may begin with ~, a folder of some user's only stands at the beginning of a path.
+        is_home = isinstance(value, str) and (value == "~" or value.startswith("~/"))
+        if not is_home and not (isinstance(value, Path) and str(value).startswith("~")):
+            return value
+        try:
+            return type(value)(Path(value).expanduser())
+        except RuntimeError:
+            raise ValueError(f"there is no user {Path(value).parts[0][1:]!r}; type ./ before it") from None
 
     @classmethod
     def settings_customise_sources(
@@ -83,10 +102,24 @@ class StageSettings(BaseSettings):
         """Those that it takes as they are: that another process still writes them is only told."""
         return ()
 
+    def check_workspace(self) -> None:
+        """UserError where the workspace is none, before anything is made in it."""
+        root, typed = self.workspace, "workspace" in self.model_fields_set
+        used = typed or not self.needs_workspace or any(root in path.parents for path in self.writes())
+        made = next((part for part in (root, *root.parents) if os.path.lexists(part)), root)
+        if used and os.path.lexists(made) and not made.is_dir():
+            hint = "name the folder of a job: --workspace DIR"
+            raise UserError(f"the workspace {root} cannot be a folder", f"{made} is no folder", hint)
+        if typed and self.needs_workspace and not root.is_dir():
+            near = root.parent.iterdir() if root.parent.is_dir() else ()
+            found = nearest(root.name, [path.name for path in near if path.is_dir()])
+            hint = f"to make it: {command('stages.workspace', '--workspace', root)}"
+            raise UserError(f"there is no workspace {root}", found, hint)
+
     @classmethod
     def parse(cls, argv: Sequence[str], doc: str = "") -> Self:
         """Settings from command-line words; raises UserError naming the flag that is wrong."""
-        words, files = _take_files(list(argv))
+        words, files = _take_files(list(tidy(argv, flags_of(cls.model_fields))))
         values: dict[str, Any] = {}
         for file in files:
             values |= _from_file(file, cls)
@@ -142,6 +175,7 @@ def run_stage(settings: type[S], main: Callable[[S], None], doc: str | None) -> 
     ending = Ending()
     try:
         cfg = settings.parse(sys.argv[1:], doc or "")
+        cfg.check_workspace()
         with ExitStack() as stack:
             with StopRequest() as early:  # lest the file of a lock stays behind
                 stack.enter_context(locked(cfg.writes()))
@@ -169,7 +203,7 @@ def run_actions(actions: Mapping[str, tuple[Any, Callable[[Any], None]]], doc: s
         print(f"{doc}\nactions: {', '.join(actions)}; ACTION --help tells what each takes")
         return
     if word not in actions:
-        unknown = UserError(f"there is no action {word!r}", f"there are {', '.join(actions)}", "type --help")
+        unknown = UserError(f"there is no action {word!r}", told_apart(word, actions), "type --help")
         _fail(unknown, Ending())
     del sys.argv[1]
     settings, main = actions[word]
@@ -212,7 +246,7 @@ def _take_files(words: list[str]) -> tuple[list[str], list[Path]]:
         if not value:
             raise UserError(f"{flag} needs a value", "", f"{flag} {'FILE' if flag == '--config' else 'NAME'}")
         (configs if flag == "--config" else presets).append(
-            Path(value) if flag == "--config" else _preset(value)
+            Path(value).expanduser() if flag == "--config" else _preset(value)
         )
     return rest, presets + configs
 
@@ -226,7 +260,7 @@ def _preset(name: str) -> Path:
     folder = assets() / "presets"
     path = folder / f"{name}.json"
     if not path.is_file():
-        raise UserError(f"no preset {name!r}", "found " + (", ".join(list_names(folder, ".json")) or "none"))
+        raise UserError(f"no preset {name!r}", told_apart(name, list_names(folder, ".json"), "found"))
     return path
 
 
@@ -234,8 +268,13 @@ def _from_file(path: Path, cls: type[StageSettings]) -> dict[str, Any]:
     values = read_settings(path)
     unknown = sorted(set(values) - set(cls.model_fields))
     if unknown:
-        known = ", ".join(cls.model_fields)
-        raise UserError(f"{path} sets what this stage does not have: {', '.join(unknown)}", f"it has {known}")
+        maker = read_json(path).get("stage")
+        if isinstance(maker, str) and maker != _stage_name(cls):
+            found = f"it sets what this stage does not have: {', '.join(unknown)}"
+            hint = f"give it to {maker}, or name a file of {_stage_name(cls)}"
+            raise UserError(f"{path} holds settings of {maker}", found, hint)
+        known = told_apart(unknown[0], list(cls.model_fields), "it has")
+        raise UserError(f"{path} sets what this stage does not have: {', '.join(unknown)}", known)
     return values
 
 
@@ -248,5 +287,8 @@ def _describe(error: ValidationError) -> str:
             else "settings"
         )
         message = item["msg"].removeprefix("Value error, ")
+        choices = re.findall(r"'([^']*)'", str(item.get("ctx", {}).get("expected", "")))
+        if found := nearest(str(item["input"]), choices):
+            message += f"; {found}"
         lines.append(f"{flag} {item['input']!r:.200}: {message}" if item["loc"] else message)
     return "\n  ".join(lines)

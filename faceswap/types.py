@@ -8,7 +8,7 @@ transform     (2, 3) float64 named a_to_b, b = M @ [a, 1], from pixel centres to
 """
 
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,3 +41,7 @@ class Side(StrEnum):
 
     SRC = "src"
     DST = "dst"
+
+
+# DFL's modes of colour transfer that look at the whole picture, of those in `faceswap.color.transfer`.
+SampleTransfer: TypeAlias = Literal["none", "rct", "lct", "mkl", "idt", "sot"]

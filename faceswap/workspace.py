@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from faceswap.cli import told_apart
 from faceswap.console import command
 from faceswap.errors import UserError
 from faceswap.types import Side
@@ -72,7 +73,7 @@ class Workspace:
         if not new and name not in names:
             raise UserError(
                 f"no model {name!r} in {self.models}",
-                "found " + (", ".join(names) or "no models"),
+                told_apart(name, names, "found"),
                 f"train one first: {command('stages.train', '--workspace', self.root, '--model', name)}",
             )
         return self.models / name

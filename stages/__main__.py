@@ -5,6 +5,8 @@ import runpy
 import sys
 from pathlib import Path
 
+from faceswap.cli import nearest
+
 
 def stages() -> dict[str, tuple[str, str]]:
     """Number -> (module, one line), read from the docstrings `N name: line` without importing anything."""
@@ -30,7 +32,8 @@ def main(words: list[str]) -> int:
         return 0
     chosen = [name for name, (number, _) in known.items() if words[0] in (name, number)]
     if not chosen:
-        print(f"error: no stage {words[0]!r}\n  type python -m stages for the list", file=sys.stderr)
+        found = "".join(f"\n  {line}" for line in (nearest(words[0], known),) if line)
+        print(f"error: no stage {words[0]!r}{found}\n  type python -m stages for the list", file=sys.stderr)
         return 2
     sys.argv = [f"stages.{chosen[0]}", *words[1:]]
     runpy.run_module(f"stages.{chosen[0]}", run_name="__main__", alter_sys=True)

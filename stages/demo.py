@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import ClassVar
 
 from faceswap.config import StageSettings, option, run_stage
 from faceswap.console import command, say
@@ -29,6 +30,8 @@ MOMENTS = (0.1, 0.3, 0.5, 0.7, 0.9)
 
 
 class Settings(StageSettings):
+    needs_workspace: ClassVar[bool] = False
+
     workspace: Path = option(Path("workspace/demo"), "folder for the demo's frames, faces, model and result")
     train_minutes: float = option(8, "time to train", unit="minutes", ge=0.1, le=1000)
     base: str = option("demo", "a base model to start from, as in stages.train, or none")

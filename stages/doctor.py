@@ -6,6 +6,8 @@ Says what is missing, what that costs and what to type. Ends with 2 when somethi
 cannot do without. Changes nothing.
 """
 
+from typing import ClassVar
+
 from faceswap.config import StageSettings, run_stage
 from faceswap.console import say
 from faceswap.doctor import examine
@@ -13,7 +15,7 @@ from faceswap.errors import UserError
 
 
 class Settings(StageSettings):
-    pass
+    needs_workspace: ClassVar[bool] = False
 
 
 def main(cfg: Settings) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from faceswap.config import StageSettings, option, run_stage
-from faceswap.console import command, say
+from faceswap.console import say
 from faceswap.errors import UserError
 from faceswap.io.clips import find_clips
 from faceswap.io.extract import extract
@@ -20,6 +20,7 @@ from faceswap.io.ranges import warn_of_ranges
 from faceswap.io.survey import Deinterlace
 from faceswap.io.timestamps import Choice
 from faceswap.types import Side
+from faceswap.walk import next_step
 
 
 class Settings(StageSettings):
@@ -56,7 +57,7 @@ def main(cfg: Settings) -> None:
     cfg.model_copy(update={"again": False}).save(folder / "extract_dst.json")
     say(f"{len(made.frames)} frames in {folder}")
     warn_of_ranges(cfg.place)
-    say(f"next: {command('stages.align_dst', '--workspace', cfg.workspace)}")
+    say(f"next: {next_step(cfg.place, 'extract_dst')}")
 
 
 if __name__ == "__main__":

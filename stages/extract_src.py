@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from faceswap.config import StageSettings, option, run_stage
-from faceswap.console import command, say
+from faceswap.console import say
 from faceswap.io.clips import find_clips
 from faceswap.io.extract import extract
 from faceswap.io.photographs import refuse_stills
@@ -20,6 +20,7 @@ from faceswap.io.ranges import warn_of_ranges
 from faceswap.io.survey import Deinterlace
 from faceswap.io.timestamps import Choice
 from faceswap.types import Side
+from faceswap.walk import next_step
 
 
 class Settings(StageSettings):
@@ -53,7 +54,7 @@ def main(cfg: Settings) -> None:
     clips = f" of {len(made.clips)} clips" if len(made.clips) > 1 else ""
     say(f"{len(made.frames)} frames{clips} in {folder}")
     warn_of_ranges(cfg.place)
-    say(f"next: {command('stages.align_src', '--workspace', cfg.workspace)}")
+    say(f"next: {next_step(cfg.place, 'extract_src')}")
 
 
 if __name__ == "__main__":

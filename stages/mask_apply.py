@@ -17,7 +17,7 @@ from pathlib import Path
 from time import monotonic
 
 from faceswap.config import option, run_stage
-from faceswap.console import command, say, warn
+from faceswap.console import say, warn
 from faceswap.faceset.store import Faceset
 from faceswap.faceset.stored_masks import FOLDER, count_known, counted, masks_of
 from faceswap.io.files import write_json
@@ -28,6 +28,7 @@ from faceswap.masks.sets import SetSettings
 from faceswap.masks.smooth import is_smoothed, smooth, unsmooth
 from faceswap.runtime import DeviceName, Precision, choose_device, choose_dtype
 from faceswap.types import Side
+from faceswap.walk import next_step
 
 
 class Settings(SetSettings):
@@ -60,7 +61,7 @@ def main(cfg: Settings) -> None:
     batch_size = cfg.batch_size or (8 if device.type == "cpu" else 32)
     for side, faceset in sets.items():
         work(cfg, side, faceset, network, batch_size)
-    say(f"next: {command('stages.train', '--workspace', cfg.workspace)}")
+    say(f"next: {next_step(cfg.place, 'mask_apply')}")
 
 
 def work(cfg: Settings, side: Side, faceset: Faceset, network: MaskNetwork, batch_size: int) -> None:

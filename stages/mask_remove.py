@@ -16,7 +16,7 @@ from faceswap.console import command, say
 from faceswap.errors import UserError
 from faceswap.faceset.store import Faceset
 from faceswap.faceset.stored_masks import masks_of
-from faceswap.masks.removal import remove_polygons, remove_stored, restore
+from faceswap.masks.removal import has_removed, remove_polygons, remove_stored, restore
 from faceswap.masks.sets import SetSettings
 from faceswap.types import Side
 
@@ -36,7 +36,11 @@ def main(cfg: Settings) -> None:
         raise UserError(
             "--restore puts back what was removed last, of either kind", "", "leave --polygons out"
         )
-    for side, faceset in cfg.sets().items():
+    sets = cfg.sets()
+    if cfg.restore and cfg.side == "both":
+        # One of both sides may have lost none.
+        sets = {side: faceset for side, faceset in sets.items() if has_removed(faceset)} or sets
+    for side, faceset in sets.items():
         if cfg.restore:
             stored, drawn = restore(faceset)
             say(f"{side}: {stored} stored and {drawn} drawn masks are back")

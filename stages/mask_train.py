@@ -15,21 +15,22 @@ it. Either training is continued by its own command.
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from faceswap.config import FaceTypeOption, StageSettings, option, run_stage
 from faceswap.console import command, say
 from faceswap.errors import UserError
-from faceswap.faceset.store import Faceset
+from faceswap.faceset.store import Faceset, has_faces
 from faceswap.faceset.stored_masks import masks_of
 from faceswap.io.files import write_json
 from faceswap.masks.chosen import BUNDLED, DEFAULT
-from faceswap.models.segmenter import SegmenterArch, SegmenterSpec
+from faceswap.models.arch import ENCODER, SegmenterArch
 from faceswap.runtime import DeviceName, Precision, choose_device, choose_dtype, keep_freed_memory
 from faceswap.types import FaceType, Side
 from faceswap.workspace import MASK_SETTINGS, assets
+
+if TYPE_CHECKING:
+    import torch
 
 # What decides the network and what a face is: chosen once, when the model is new.
 FIXED = ("arch", "encoder", "input_px", "face_type")
@@ -41,7 +42,7 @@ class Settings(StageSettings):
         None, "what a new model starts from: bundled, scratch or DIR (default: bundled, for xseg scratch)"
     )
     arch: SegmenterArch = option("unet", "network of a model from scratch; xseg is DeepFaceLab's")
-    encoder: str = option(SegmenterSpec.encoder, "encoder of a unet from scratch, as smp calls it")
+    encoder: str = option(ENCODER, "encoder of a unet from scratch, as smp calls it")
     encoder_weights: str | None = option(None, "published weights to start the encoder from, as imagenet")
     input_px: int = option(256, "side of the crops the network sees", unit="px", ge=64, le=1024)
     face_type: FaceTypeOption = option(FaceType.WHOLE, "how much of the head a model from scratch sees")
@@ -78,6 +79,8 @@ class Settings(StageSettings):
 
 
 def main(cfg: Settings) -> None:
+    # torch takes seconds to import; what is missing should be said at once.
+    facesets = [] if cfg.measure or cfg.generic else open_facesets(cfg)
     device = choose_device(cfg.device)
     keep_freed_memory(device)
     dtype = choose_dtype(cfg.precision, device)
@@ -86,10 +89,12 @@ def main(cfg: Settings) -> None:
     elif cfg.generic:
         train_bundled(cfg, device, dtype)
     else:
-        train_labelled(cfg, device, dtype)
+        train_labelled(cfg, facesets, device, dtype)
 
 
-def train_labelled(cfg: Settings, device: torch.device, dtype: torch.dtype) -> None:
+def train_labelled(
+    cfg: Settings, facesets: list[Faceset], device: "torch.device", dtype: "torch.dtype"
+) -> None:
     """Train model/NAME on the labels of both facesets until the target, the time or a stop."""
     from faceswap.facepack.training import Schedule, train
     from faceswap.masks.augment import Augmenter, AugmentSettings
@@ -97,7 +102,6 @@ def train_labelled(cfg: Settings, device: torch.device, dtype: torch.dtype) -> N
     from faceswap.masks.train_labels import collect_labels
     from faceswap.masks.train_run import SCRATCH, open_run
 
-    facesets = open_facesets(cfg)
     folder = cfg.place.model(cfg.model, new=True)
     base = cfg.base or (SCRATCH if cfg.arch == "xseg" else BUNDLED)
     run = open_run(folder, asked(cfg), cfg.seed, base, cfg.encoder_weights)
@@ -129,7 +133,7 @@ def open_facesets(cfg: Settings) -> list[Faceset]:
     """Both facesets; one may be missing where it was not named."""
     asked = {side: getattr(cfg, side) or cfg.place.aligned(side) for side in Side}
     named = {side for side in Side if getattr(cfg, side) is not None}
-    present = [path for side, path in asked.items() if side in named or path.is_dir()]
+    present = [path for side, path in asked.items() if side in named or has_faces(path)]
     return [Faceset.open(path) for path in present or asked.values()]
 
 
@@ -138,7 +142,7 @@ def asked(cfg: Settings) -> dict[str, Any]:
     return {name: getattr(cfg, name) for name in FIXED if name in cfg.model_fields_set}
 
 
-def train_bundled(cfg: Settings, device: torch.device, dtype: torch.dtype) -> None:
+def train_bundled(cfg: Settings, device: "torch.device", dtype: "torch.dtype") -> None:
     """Train the bundled model on the data that may train what ships, its state kept in --work."""
     from faceswap.facepack.make import use_threads
     from faceswap.facepack.training import Schedule
@@ -166,7 +170,7 @@ def train_bundled(cfg: Settings, device: torch.device, dtype: torch.dtype) -> No
     say(f"next: {command('stages.mask_train', '--measure', '--data', cfg.data)}")
 
 
-def measure(cfg: Settings, device: torch.device, dtype: torch.dtype) -> None:
+def measure(cfg: Settings, device: "torch.device", dtype: "torch.dtype") -> None:
     """Write measured.json beside the model in --output, and pictures of its worst faces into --work."""
     from faceswap.masks import measure as exams
     from faceswap.masks.segmenter import load_segmenter

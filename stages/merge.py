@@ -43,6 +43,7 @@ from faceswap.merge.steady import Survey
 from faceswap.merge.stream import Films, find_source, stream
 from faceswap.runtime import DeviceName, Precision, choose_device, choose_dtype
 from faceswap.types import Side
+from faceswap.walk import next_step
 
 if TYPE_CHECKING:
     from faceswap.merge.predict import Predictor
@@ -118,6 +119,8 @@ def merge_frames(cfg: Settings) -> None:
     run = place.model(cfg.model)
     faceset = Faceset.open(place.aligned(Side.DST))
     cast = Cast.of(place.frames(Side.DST), faceset)
+    if cfg.session == "new":
+        find_means(cfg, run, None)  # Refuses what cannot be had before the session that is there is put away.
     session = find_session(cfg, run / NAME, cast)
     means = find_means(cfg, run, session)
     cast = replace(cast, segmenter=lambda: means.predictor.segmenter.identity)
@@ -263,9 +266,9 @@ def tell_flicker(figures: tuple[Flicker, Flicker] | None) -> None:
 def tell_what_is_left(cfg: Settings, tasks: list[Task], record: Record) -> None:
     left = sum(not record.is_done(task) for task in tasks)
     say(f"{len(tasks) - left} of {len(tasks)} frames are merged as the session says")
-    model = ["--model", cfg.model] if left and cfg.model else []
-    following = "stages.merge" if left else "stages.encode"
-    say(f"next: {command(following, '--workspace', cfg.workspace, *model)}")
+    model = ["--model", cfg.model] if cfg.model else []
+    unfinished = command("stages.merge", "--workspace", cfg.workspace, *model)
+    say(f"next: {unfinished if left else next_step(cfg.place, 'merge')}")
 
 
 def report(summary: Summary, already: int, cfg: Settings) -> None:
@@ -277,7 +280,7 @@ def report(summary: Summary, already: int, cfg: Settings) -> None:
         warn(f"the frames have {len(summary.sizes)} sizes ({sizes}); a video needs one")
     if not summary.damaged:
         say(f"merged frames in {cfg.place.merged}")
-        say(f"next: {command('stages.encode', '--workspace', cfg.workspace)}")
+        say(f"next: {next_step(cfg.place, 'merge')}")
         return
     for damage in summary.damaged:
         warn(f"{damage.path.name}: {damage.reason}")

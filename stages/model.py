@@ -23,7 +23,6 @@ from faceswap.errors import UserError
 from faceswap.io import checkpoint
 from faceswap.io.files import free_folder, gib
 from faceswap.io.lock import FolderLock
-from faceswap.train import backups
 
 
 class List(StageSettings):
@@ -51,8 +50,10 @@ def list_models(cfg: List) -> None:
     names = [cfg.name] if cfg.name else sorted(p.name for p in cfg.place.models.glob("*") if p.is_dir())
     if not names:
         say(f"no models in {cfg.place.models}")
-    for name in names:
-        folder = cfg.place.model(name)
+    folders = {name: cfg.place.model(name) for name in names}
+    from faceswap.train import backups
+
+    for name, folder in folders.items():
         for number, path in enumerate(checkpoint.saved(folder)):
             say(f"{name if number == 0 else '':<20} {_row(path)}")
         for backup in backups.list_backups(folder):
@@ -61,7 +62,11 @@ def list_models(cfg: List) -> None:
 
 def back_up(cfg: One) -> None:
     """Keep the newest checkpoint of a model, also while it is trained."""
-    say(f"backup {backups.back_up(cfg.folder, 'hand').path} made")
+    folder = cfg.folder
+    # torch takes seconds to import; what is missing should be said at once.
+    from faceswap.train import backups
+
+    say(f"backup {backups.back_up(folder, 'hand').path} made")
 
 
 def restore(cfg: Restore) -> None:
@@ -73,6 +78,8 @@ def restore(cfg: Restore) -> None:
             say(f"model {cfg.name} is back")
             if cfg.iteration is None:
                 return
+        from faceswap.train import backups
+
         chosen = backups.restore(cfg.folder, cfg.iteration)
     say(f"model {cfg.name} is at iteration {chosen.iteration} again; what was newer is among its backups")
     say(f"next: {command('stages.train', '--workspace', cfg.workspace, '--model', cfg.name)}")

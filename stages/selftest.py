@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from faceswap.config import StageSettings, option, run_stage
-from faceswap.console import say
+from faceswap.console import command, say
+from faceswap.errors import UserError
 from faceswap.io.files import list_images, sha256
 from faceswap.runtime import DeviceName, Precision, choose_device, choose_dtype
 
@@ -42,6 +43,7 @@ class Settings(StageSettings):
 
 
 def main(cfg: Settings) -> None:
+    require_finished(cfg)
     from faceswap.detector.files import WEIGHTS, choose_detector, load_detector
     from faceswap.detector.judge import Judge
     from faceswap.detector.report import about, write_report
@@ -58,6 +60,18 @@ def main(cfg: Settings) -> None:
     cfg.save(page.parent / "selftest.json")
     say(f"{test.report.verdict.word}: {test.report.verdict.sentence}")
     say(f"look at {page}")
+
+
+def require_finished(cfg: Settings) -> None:
+    """UserError where nothing is there to be judged, before libraries load that take seconds."""
+    place, clip = cfg.place, cfg.clip or cfg.place.result
+    if cfg.clip is not None and not cfg.clip.is_file():
+        raise UserError(f"no file {cfg.clip}", "", "name a finished clip: --clip FILE")
+    if cfg.checkpoints:
+        place.model(cfg.model)
+    if not list_images(place.merged) and not clip.is_file():
+        hint = f"merge first: {command('stages.merge', '--workspace', place.root)}"
+        raise UserError(f"no merged frames in {place.merged}", "", hint)
 
 
 def opened(cfg: Settings) -> "Comparison":

@@ -17,14 +17,13 @@ import os
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, closing, nullcontext
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from faceswap.config import FaceTypeOption, option, read_preset, run_stage
-from faceswap.console import command, say, warn
+from faceswap.console import say, warn
 from faceswap.errors import UserError
-from faceswap.faceset.store import Faceset
+from faceswap.faces.packs import find_pack
+from faceswap.faceset.store import Faceset, has_faces
 from faceswap.faceset.stored_masks import counted, masks_of
 from faceswap.io import checkpoint
 from faceswap.io.documents import read_settings
@@ -32,29 +31,30 @@ from faceswap.io.lock import FolderLock
 from faceswap.io.ranges import warn_of_ranges
 from faceswap.models.arch import Arch
 from faceswap.runtime import DeviceName, Precision, choose_device, choose_dtype, keep_freed_memory
-from faceswap.train import pretraining
 from faceswap.train import settings as schedule
-from faceswap.train.base import describe
-from faceswap.train.batches import Batches
-from faceswap.train.board import Board
 from faceswap.train.cache import cached_samples, check_face_type, open_samples
-from faceswap.train.distributed import Share, joined
 from faceswap.train.economy import Economy
-from faceswap.train.following import SharedStep, follow
 from faceswap.train.held_back import hold_back
 from faceswap.train.journal import Journal
 from faceswap.train.options import StepOptions
 from faceswap.train.orders import Director, Orders
-from faceswap.train.plan import PROBE_S, plan, report
-from faceswap.train.quality import make_judge
-from faceswap.train.reset import INTER, check_part
-from faceswap.train.run import FIXED, Run, open_run
 from faceswap.train.samples import SampleStore
 from faceswap.train.settings import ScheduleSettings
-from faceswap.train.trainer import Trainer
 from faceswap.types import FaceType, Side
+from faceswap.walk import next_step
+
+if TYPE_CHECKING:
+    import torch
+
+    from faceswap.train.distributed import Share
+    from faceswap.train.run import Run
 
 SETTINGS_FILE = "train.json"
+# What decides the shapes of the weights and what a face is: chosen once, when the model is new.
+FIXED = (
+    "arch", "resolution", "ae_dims", "encoder_dims", "decoder_dims", "mask_dims", "inter_dims",
+    "morph_factor", "face_type",
+)  # fmt: skip
 # What a step may change from one iteration to the next.
 STEP = frozenset(StepOptions.model_fields)
 # What continuing a model takes from its last run, unless it is typed anew.
@@ -118,6 +118,12 @@ def main(cfg: Settings) -> None:
     Arch.parse(cfg.arch)
     folder = cfg.place.model(cfg.model, new=True)
     cfg = remember(cfg, folder)
+    for faces in () if cfg.plan else folders(cfg).values():
+        if not has_faces(faces):
+            Faceset.open(faces)  # Says what is there instead.
+    # torch takes seconds to import; what is missing should be said at once.
+    from faceswap.train.distributed import joined
+
     device = choose_device(cfg.device)
     keep_freed_memory(device)
     warn_of_ranges(cfg.place)
@@ -128,12 +134,18 @@ def main(cfg: Settings) -> None:
             show_plan(cfg, folder, device, share)
 
 
-def open_and_train(cfg: Settings, folder: Path, device: torch.device, share: Share) -> None:
+def open_and_train(cfg: Settings, folder: Path, device: "torch.device", share: "Share") -> None:
     """Open model and faces, and train as this process's share says."""
+    from faceswap.train import pretraining
+    from faceswap.train.run import open_run
+
     with share.first():
         run = open_run(folder, asked(cfg), cfg.seed, cfg.base)
         facesets = {label: find(path, label, run) for label, path in folders(cfg).items()}
         orders(cfg, run, {})  # Refuses what does not fit the model before anything is written.
+        share.check(cfg.batch_size or default_batch_size(device, share.world))
+        if cfg.held_back:
+            find_pack(cfg.face_models)
         # Two that are started at once shall not change each other's settings and faces.
         with FolderLock(folder) if share.is_first else nullcontext():
             for note in run.notes:
@@ -150,7 +162,8 @@ def open_and_train(cfg: Settings, folder: Path, device: torch.device, share: Sha
             samples = [load(faceset, label, cfg, run) for label, faceset in facesets.items()]
     train(cfg, run, device, (samples[0], samples[-1]), share)
     say(f"trained to iteration {run.iteration}; look at {folder / 'preview.png'}")
-    say(f"next: {command('stages.merge', '--workspace', cfg.workspace, '--model', folder.name)}")
+    words = ("pretrain", "--no-pretrain") if cfg.pretrain else ("train",)
+    say(f"next: {next_step(cfg.place, *words, '--model', folder.name)}")
 
 
 def folders(cfg: Settings) -> dict[str, Path]:
@@ -162,8 +175,12 @@ def folders(cfg: Settings) -> dict[str, Path]:
     return {"pretrain": cfg.pretrain_faces}
 
 
-def show_plan(cfg: Settings, folder: Path, device: torch.device, share: Share) -> None:
+def show_plan(cfg: Settings, folder: Path, device: "torch.device", share: "Share") -> None:
     """Say what training takes with these settings, or with those of the model in `folder`; writes nothing."""
+    from faceswap.train.base import describe
+    from faceswap.train.plan import PROBE_S, plan, report
+    from faceswap.train.run import open_run
+
     run = open_run(folder, asked(cfg), cfg.seed, cfg.base)
     batch_size = cfg.batch_size or default_batch_size(device, share.world)
     share.check(batch_size)
@@ -175,9 +192,20 @@ def show_plan(cfg: Settings, folder: Path, device: torch.device, share: Share) -
 
 
 def train(
-    cfg: Settings, run: Run, device: torch.device, samples: tuple[SampleStore, SampleStore], share: Share
+    cfg: Settings,
+    run: "Run",
+    device: "torch.device",
+    samples: tuple[SampleStore, SampleStore],
+    share: "Share",
 ) -> None:
     """Train as `cfg` says until its target, its time or a stop."""
+    from faceswap.train.base import describe
+    from faceswap.train.batches import Batches
+    from faceswap.train.board import Board
+    from faceswap.train.following import SharedStep, follow
+    from faceswap.train.quality import make_judge
+    from faceswap.train.trainer import Trainer
+
     dtype = choose_dtype(cfg.precision, device)
     batch_size = cfg.batch_size or default_batch_size(device)
     share.check(batch_size)
@@ -215,17 +243,19 @@ def train(
         Trainer(run, step, batches, cfg.schedule(), director=director, judge=judge, board=board).train()
 
 
-def orders(cfg: Settings, run: Run, changes: Mapping[str, Any]) -> Orders:
+def orders(cfg: Settings, run: "Run", changes: Mapping[str, Any]) -> Orders:
     """How to train with some of the settings changed; UserError for what cannot be."""
     cfg = Settings.of(cfg.model_dump() | dict(changes))
     if cfg.reset_inter:
+        from faceswap.train.reset import INTER, check_part
+
         check_part(run.model, INTER)
     options = StepOptions(**{name: getattr(cfg, name) for name in STEP})
     options.check(run.model.spec)
     return Orders(options, cfg.schedule())
 
 
-def find(folder: Path, label: str, run: Run) -> SampleStore | Faceset:
+def find(folder: Path, label: str, run: "Run") -> SampleStore | Faceset:
     """The faces of a set at the model's size, or the set of which they must be made."""
     size = run.model.spec.resolution
     samples = cached_samples(folder, run.face_type, size, run.folder / "cache", label)
@@ -236,7 +266,7 @@ def find(folder: Path, label: str, run: Run) -> SampleStore | Faceset:
     return faceset
 
 
-def load(found: SampleStore | Faceset, label: str, cfg: Settings, run: Run) -> SampleStore:
+def load(found: SampleStore | Faceset, label: str, cfg: Settings, run: "Run") -> SampleStore:
     """The faces at the model's size, and a line about each that cannot be used."""
     if isinstance(found, Faceset):
         found = open_samples(found, run.face_type, run.model.spec.resolution, run.folder / "cache", label)
@@ -271,14 +301,14 @@ def asked(cfg: Settings) -> dict[str, Any]:
     return {name: value for name, value in typed.items() if value is not None}
 
 
-def resolve(cfg: Settings, run: Run, device: torch.device, share: Share) -> Settings:
+def resolve(cfg: Settings, run: "Run", device: "torch.device", share: "Share") -> Settings:
     """`cfg` as it is used and saved: the model's own architecture, and a batch size for the device."""
     fixed = run.model.spec.to_json() | {"face_type": run.face_type, "seed": run.seed, "base": run.base}
     batch_size = cfg.batch_size or default_batch_size(device, share.world)
     return cfg.model_copy(update=fixed | {"batch_size": batch_size})
 
 
-def default_batch_size(device: torch.device, processes: int = 1) -> int:
+def default_batch_size(device: "torch.device", processes: int = 1) -> int:
     """Faces of each side an iteration, a multiple of the number of processes."""
     return -(-(4 if device.type == "cpu" else 8) // processes) * processes
 

@@ -10,17 +10,21 @@ into data_src/ or data_dst/ under their names.
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from typing import ClassVar
 
 from faceswap.config import StageSettings, option, run_stage
 from faceswap.console import say
 from faceswap.errors import UserError
 from faceswap.io.clips import clips_beside, is_video
 from faceswap.io.files import atomic_path, list_images
-from faceswap.io.photographs import bring_photographs, is_still
+from faceswap.io.photographs import bring_photographs, is_still, new_photographs
 from faceswap.types import Side
+from faceswap.walk import next_step
 
 
 class Settings(StageSettings):
+    needs_workspace: ClassVar[bool] = False
+
     src: Path | None = option(
         None, "clip, or folder of photographs, with the wanted face, copied to data_src"
     )
@@ -32,12 +36,19 @@ class Settings(StageSettings):
 
 def main(cfg: Settings) -> None:
     place = cfg.place
+    brought = {side: clip for side, clip in ((Side.SRC, cfg.src), (Side.DST, cfg.dst)) if clip is not None}
+    for side, clip in brought.items():
+        # A mistake in one of them shall leave nothing behind.
+        if is_pictures(clip):
+            new_photographs(clip, place.frames(side))
+        else:
+            find_target(clip, place.clip_stem(side))
     for folder in (place.aligned(Side.SRC), place.aligned(Side.DST), place.models):
         folder.mkdir(parents=True, exist_ok=True)
-    for side, clip in ((Side.SRC, cfg.src), (Side.DST, cfg.dst)):
-        if clip is not None and (clip.is_dir() or (clip.is_file() and is_still(clip))):
+    for side, clip in brought.items():
+        if is_pictures(clip):
             bring_photographs(clip, place.frames(side))
-        elif clip is not None:
+        else:
             bring(clip, place.clip_stem(side))
     for side in Side:
         clips, others = ([path.name for path in kind] for kind in clips_beside(place.clip_stem(side)))
@@ -49,10 +60,16 @@ def main(cfg: Settings) -> None:
         say(f"     {frames} frames, {faces} faces")
     models = sorted(p.name for p in place.models.iterdir() if p.is_dir())
     say(f"models: {', '.join(models) or 'none yet'}")
+    say(f"next: {next_step(place, 'workspace')}")
 
 
-def bring(clip: Path, stem: Path) -> None:
-    """Copy `clip` to `stem` with its own suffix; an existing other clip of that side is never replaced."""
+def is_pictures(source: Path) -> bool:
+    """Whether it is brought as photographs, and not as a clip."""
+    return source.is_dir() or (source.is_file() and is_still(source))
+
+
+def find_target(clip: Path, stem: Path) -> Path | None:
+    """Where `clip` goes: `stem` with its own suffix, None where it is already; nothing is ever replaced."""
     if not clip.is_file():
         raise UserError(f"no file {clip}", "", "name a video file or a folder of pictures")
     if not is_video(clip):
@@ -60,13 +77,19 @@ def bring(clip: Path, stem: Path) -> None:
     target = stem.parent / (stem.name + clip.suffix.lower())
     others, _ = clips_beside(stem)
     if target.exists() and target.stat().st_size == clip.stat().st_size:
-        return
+        return None
     if others:
-        raise UserError(
-            f"{stem.parent} already has {others[0].name}", "", f"move it away first to use {clip}"
-        )
-    with atomic_path(target) as temporary:
-        shutil.copyfile(clip, temporary)
+        hint = f"move it away first to use {clip}"
+        raise UserError(f"{stem.parent} already has {others[0].name}", "", hint)
+    return target
+
+
+def bring(clip: Path, stem: Path) -> None:
+    """Copy `clip` to `find_target`, where it is not there yet."""
+    target = find_target(clip, stem)
+    if target is not None:
+        with atomic_path(target) as temporary:
+            shutil.copyfile(clip, temporary)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -88,3 +89,56 @@ def test_a_face_type_is_typed_and_listed_by_the_word_that_files_use(
     with pytest.raises(SystemExit):
         Typed.parse(["--help"])
     assert "mid-full" in capsys.readouterr().out
+
+
+class Signed(Example):
+    step: float = option(0.0, "a signed number")
+    folder: Path | None = option(None, "a folder")
+    kind: Literal["h264", "hevc", "png"] = option("h264", "a codec")
+    base: str | None = option(None, "a name, or a folder")
+
+
+@pytest.mark.parametrize("number", ["-1e-3", "-.5", "-1E3", "-2", "-1.5e+2", "-3."])
+@pytest.mark.parametrize("form", ["--step {}", "--step={}", "--name x --step {} --sharp"])
+def test_negative_numbers_are_values_however_they_are_written(number: str, form: str) -> None:
+    assert Signed.parse(form.format(number).split()).step == float(number)
+
+
+def test_underscores_in_flags_are_hyphens() -> None:
+    assert Example.parse(["--rate_hz", "3", "--no-sharp"]).rate_hz == 3
+    assert Example.parse(["--rate_hz=4", "--name", "a_b"]).name == "a_b"
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("--rate-hzz 3", "--rate-hz"), ("--nmae x", "--name"), ("--no-shrap", "--no-sharp"),
+        ("-workspace x", "--workspace"), ("--workspce=x", "--workspace"), ("--confg x", "--config"),
+        ("--kind h246", "h264"), ("--kind HEVC", "hevc"), ("--preset recpie", "recipe"),
+    ],
+)  # fmt: skip
+def test_a_mistyped_word_gets_the_nearest_one(typed: str, meant: str) -> None:
+    with pytest.raises(UserError, match=rf"did you mean {meant}\?"):
+        Signed.parse(typed.split())
+
+
+def test_a_home_folder_is_found_wherever_a_path_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "mine.json").write_text('{"folder": "~/in file", "base": "~/base"}')
+    flag = Signed.parse(["--folder=~/x", "--workspace", "~/w"])
+    assert (flag.folder, flag.workspace) == (tmp_path / "x", tmp_path / "w")
+    file = Signed.parse(["--config", "~/mine.json"])
+    assert (file.folder, file.base) == (tmp_path / "in file", str(tmp_path / "base"))
+    assert Signed.of({"folder": "~"}).folder == tmp_path
+    assert Signed.parse(["--name", "~tilde", "--base", "a~b"]).name == "~tilde"
+    with pytest.raises(UserError, match="no user 'nobody-of-that-name'"):
+        Signed.parse(["--folder", "~nobody-of-that-name/x"])
+
+
+def test_a_file_of_another_stage_is_refused_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "merge.json").write_text('{"stage": "stages.merge", "settings": {"erode": 3}}')
+    with pytest.raises(UserError, match=r"holds settings of stages\.merge"):
+        Example.parse(["--config", str(tmp_path / "merge.json")])

@@ -13,7 +13,7 @@ REPOSITORY = Path(__file__).parent.parent
 # A module may import from its own layer only what ALLOWED names, and anything from lower layers.
 LAYERS = [
     {"types", "errors", "commands", "system"},
-    {"config", "workspace", "console", "runtime", "stopping", "streams", "io"},
+    {"cli", "config", "workspace", "walk", "console", "runtime", "stopping", "streams", "io"},
     {
         "models",
         "color",

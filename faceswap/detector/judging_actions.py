@@ -119,10 +119,11 @@ def predict(cfg: PredictSettings) -> None:
     for path in files:
         found = examiner.file(path)
         if cfg.as_json:
-            say(json.dumps(found.to_json(), ensure_ascii=False))
+            say(json.dumps(found.to_json() | {"threshold": examiner.threshold}, ensure_ascii=False))
         else:
-            score = "" if found.score is None else f"{found.score:.3f}"
-            say(f"{found.label:<12} {score:>5}  {found.file}  {found.reason}".rstrip())
+            limit = f"{examiner.threshold:.3f}"
+            score = "" if found.score is None else f"{found.score:.3f} (fake above {limit})"
+            say(f"{found.label:<12} {score:<{len(limit) + 19}}  {found.file}  {found.reason}".rstrip())
         if not is_heard():
             return
     if not cfg.as_json:

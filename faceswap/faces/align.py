@@ -20,6 +20,7 @@ from faceswap.io.files import free_folder, list_images, write_json
 from faceswap.io.leftout import left_out, say_left_out
 from faceswap.runtime import DeviceName
 from faceswap.types import FaceType, Json, Side
+from faceswap.walk import next_step
 
 REPORT_NAME = "align_report.json"
 _NAMED = 10
@@ -75,8 +76,7 @@ def align(cfg: AlignSettings, side: Side) -> None:
     steadiness = steady(faceset, frames, cfg.smooth, cfg.quality, _workers(cfg))
     write_json(aligned / REPORT_NAME, log.summary() | steadiness)
     say(f"{len(faceset.faces)} crops in {aligned}")
-    following = "align_dst" if side is Side.SRC else "train"
-    say(f"next: {command(f'stages.{following}', '--workspace', cfg.workspace)}")
+    say(f"next: {next_step(cfg.place, f'align_{side}')}")
 
 
 def _frames(cfg: AlignSettings, side: Side) -> list[Path]:

@@ -125,6 +125,11 @@ class Faceset:
         return grouped
 
 
+def has_faces(folder: Path) -> bool:
+    """Whether there is anything in `folder` that could be taken for a faceset; reads no file."""
+    return bool(list_images(folder)) or (folder / _PACKED).is_file()
+
+
 def _empty(folder: Path, images: Sequence[Path]) -> UserError:
     """What a folder without faces of this workbench holds, and what to do."""
     theirs = deepfacelab_faces(folder, images)

@@ -15,6 +15,7 @@ from faceswap.gui.keys import KeyWindow
 from faceswap.gui.preview_actions import actions_of
 from faceswap.gui.preview_layout import lay_out
 from faceswap.io.images import DamagedImage, as_uint8, read_image
+from faceswap.io.lock import owner_of
 from faceswap.train.requests import Request, ask
 from faceswap.train.watch.commands import BY_KEY
 from faceswap.train.watch.folder import (
@@ -141,14 +142,15 @@ class PreviewWindow(KeyWindow):
         if self.report.state == "missing":
             self.parts.banner.tell(f"There is nobody to {what}: {self.folder} does not exist.")
             return
+        if self.report.state != "training" and not owner_of(self.folder):
+            self.parts.banner.tell(
+                f"There is nobody to {what}: no training is running. To train: {self._hint}"
+            )
+            return
         try:
             ask(self.folder, request)
         except OSError as error:
             self.parts.banner.tell(f"The training cannot be asked to {what}: {error}")
-            return
-        if self.report.state != "training":
-            # A training that starts later throws it away.
-            self.parts.banner.tell(f"Asked to {what}, but no training seems to run. To train: {self._hint}")
             return
         self._asked[request] = time.monotonic()
         self._say(f"The training is asked to {what} …")

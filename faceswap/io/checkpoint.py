@@ -15,17 +15,18 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from pydantic import BaseModel, Field
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor
 
 from faceswap.errors import UserError
 from faceswap.io.documents import Count, Digest, DocumentError, FileName, Finite, fitted, read_json
 from faceswap.io.files import remove_folder, replace_folder, sha256, share, sync
 from faceswap.types import Json
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SCHEMA = 1
 STATE = "state.json"
@@ -38,7 +39,7 @@ class Loaded:
     """An intact checkpoint: its state, its tensors by part, and what had to be passed over to find it."""
 
     state: Json
-    tensors: dict[str, dict[str, Tensor]]
+    tensors: dict[str, dict[str, "Tensor"]]
     path: Path
     rejected: tuple[str, ...] = ()
     damaged: tuple[Path, ...] = ()
@@ -74,7 +75,7 @@ def _anything(_: Loaded) -> None:
     pass
 
 
-def save(folder: Path, parts: Mapping[str, Mapping[str, Tensor]], state: Json, keep: int = 2) -> Path:
+def save(folder: Path, parts: Mapping[str, Mapping[str, "Tensor"]], state: Json, keep: int = 2) -> Path:
     """Write a checkpoint of run `folder` at `state["iteration"]`, then drop all but the `keep` newest.
 
     Tensors may lie on any device, in any memory format, and may share storage. Returns the checkpoint's
@@ -92,7 +93,7 @@ def save(folder: Path, parts: Mapping[str, Mapping[str, Tensor]], state: Json, k
     return final
 
 
-def write(path: Path, parts: Mapping[str, Mapping[str, Tensor]], state: Json) -> None:
+def write(path: Path, parts: Mapping[str, Mapping[str, "Tensor"]], state: Json) -> None:
     """Fill the new directory `path` with parts and state and sync it to the disk; removes it on failure."""
     path.mkdir(parents=True)
     try:
@@ -179,7 +180,7 @@ def _candidates(root: Path) -> list[Path]:
     return [path for _, path in sorted(found, key=lambda item: (-int(item[0][1]), item[1].name))]
 
 
-def _write_part(file: Path, tensors: Mapping[str, Tensor]) -> None:
+def _write_part(file: Path, tensors: Mapping[str, "Tensor"]) -> None:
     owned: dict[str, Tensor] = {}
     seen: set[int] = set()
     for name, tensor in tensors.items():
@@ -188,6 +189,9 @@ def _write_part(file: Path, tensors: Mapping[str, Tensor]) -> None:
         owned[name] = plain.clone() if plain.untyped_storage().data_ptr() in seen else plain
         seen.add(plain.untyped_storage().data_ptr())
     try:
+        # torch takes seconds to import, and who only lists checkpoints needs none of it.
+        from safetensors.torch import save_file
+
         save_file(owned, file)
         share(file)
     except SafetensorError as error:
@@ -197,7 +201,7 @@ def _write_part(file: Path, tensors: Mapping[str, Tensor]) -> None:
     sync(file)
 
 
-def not_finite(tensors: Mapping[str, Tensor]) -> str:
+def not_finite(tensors: Mapping[str, "Tensor"]) -> str:
     """A sentence about the tensors that hold what is no number, "" where all is well."""
     broken = [
         name for name, value in tensors.items() if value.is_floating_point() and not value.isfinite().all()
@@ -214,13 +218,15 @@ def _accepted(path: Path, parts: Sequence[str] | None, accept: Accept) -> Loaded
     return loaded
 
 
-def _read(path: Path, parts: Sequence[str] | None) -> tuple[Json, dict[str, dict[str, Tensor]]]:
+def _read(path: Path, parts: Sequence[str] | None) -> tuple[Json, dict[str, dict[str, "Tensor"]]]:
     state = read_state(path)
     tensors = {}
     for part in parts if parts is not None else [Path(name).stem for name in state["files"]]:
         file = path / f"{part}.safetensors"
         _check(file, state["files"].get(file.name))
         try:
+            from safetensors.torch import load_file
+
             tensors[part] = load_file(file)
         except (SafetensorError, OSError, ValueError) as error:
             raise DamagedError(f"{file.name} cannot be read ({str(error)[:120]})") from None

@@ -66,6 +66,11 @@ def denoise(folder: Path, factor: float, *, replace: bool = False, again: bool =
         assert done.originals is not None
         say(f"already denoised by {done.factor:g}; the originals are in {done.originals}")
         return Denoised(folder, Path(done.originals))
+    if not list_images(folder):
+        hint = "extract some first, or name a folder with --frames DIR"
+        raise UserError(f"no frames in {folder}", left_out(folder), hint)
+    if (done is None and not (side / NAME).is_file()) or again:
+        refuse_twins(list_images(folder), _made)
     state = _settle(side, factor, again)
     # From the first replaced frame on `folder` holds both kinds, and must not be filtered any more.
     if state.originals is None:
@@ -108,12 +113,6 @@ def _write(path: Path, state: "_State") -> None:
 
 def _filter_missing(folder: Path, side: Path, factor: float) -> None:
     frames = list_images(folder)
-    if not frames:
-        raise UserError(
-            f"no frames in {folder}",
-            left_out(folder),
-            "extract some first, or name a folder with --frames DIR",
-        )
     there = {path.name for path in list_images(side)}
     say_left_out(folder)
     refuse_twins(frames, _made)

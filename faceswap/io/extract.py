@@ -35,10 +35,13 @@ def extract(paths: Sequence[Path], folder: Path, choice: Choice, *, again: bool 
     """
     clips = tuple(surveyed(probe(path), choice.deinterlace) for path in paths)
     wanted = Timestamps(choice=choice, clips=tuple(as_extracted(clip, choice) for clip in clips))
-    done = _settle(wanted, folder, again)
+    done, older = _settle(wanted, folder, again)
     if done is not None:
         return done
-    _require_space(wanted, folder)
+    # Nothing is moved before the clips have shown that they can be decoded.
+    _require_space(wanted, folder, older)
+    if older:
+        _move_away(older, folder)
     for clip in clips:
         say(_one_line(clip, choice))
         say_geometry(clip)
@@ -103,8 +106,8 @@ def is_deep(clip: Clip, choice: Choice) -> bool:
     return clip.bit_depth > 8 and choice.format == "png"
 
 
-def _settle(wanted: Timestamps, folder: Path, again: bool) -> Timestamps | None:
-    """Decide about what is in `folder`: the finished record, or None when frames are to be written."""
+def _settle(wanted: Timestamps, folder: Path, again: bool) -> tuple[Timestamps | None, Sequence[Path]]:
+    """The finished record of `folder`, None when frames are to be written; and those to move away first."""
     there = list_images(folder)
     try:
         found = read_timestamps(folder)
@@ -116,18 +119,16 @@ def _settle(wanted: Timestamps, folder: Path, again: bool) -> Timestamps | None:
     lost = {frame.name for frame in found.frames} - {path.name for path in there} if found else set()
     if there and found and found.complete and not lost and not differences and not again:
         say(f"already there: {len(there)} frames in {folder} (--again makes them anew)")
-        return found
+        return found, ()
     if not differences and not (again and found and found.complete):
-        return None
+        return None, ()
     if there and not again:
         raise UserError(
             f"{folder} already holds {len(there)} other frames",
             "asked for: " + "; ".join(differences) if found else "they were not made by this stage",
             f"add --again: they are moved to {_trash(folder)} and nothing is deleted",
         )
-    if there:
-        _move_away(there, folder)
-    return None
+    return None, there
 
 
 def _trash(folder: Path) -> Path:
@@ -144,7 +145,7 @@ def _move_away(frames: Sequence[Path], folder: Path) -> None:
     say(f"moved {len(frames)} older frames to {trash}")
 
 
-def _require_space(wanted: Timestamps, folder: Path) -> None:
+def _require_space(wanted: Timestamps, folder: Path, older: Sequence[Path]) -> None:
     needed = 0.0
     for clip in wanted.clips:
         sizes = [
@@ -152,7 +153,7 @@ def _require_space(wanted: Timestamps, folder: Path) -> None:
             for frame in sample_frames(clip, is_deep(clip, wanted.choice))
         ]
         needed += float(np.mean(sizes or [0])) * MARGIN * expected_frames(clip, wanted.choice.fps)
-    have = sum(path.stat().st_size for path in list_images(folder))
+    have = 0 if older else sum(path.stat().st_size for path in list_images(folder))
     require_free_space(folder, max(0, int(needed - have)), f"extracting to {folder}")
     say(f"about {gib(needed)} on disk")
 

@@ -15,11 +15,11 @@ from faceswap.types import Side
 from faceswap.workspace import Workspace
 
 
-def bring_photographs(source: Path, folder: Path) -> None:
-    """Copy a picture, or those right in a folder, to `folder` under their names; what is there is left alone.
+def new_photographs(source: Path, folder: Path) -> list[tuple[Path, Path]]:
+    """The picture `source`, or those right in that folder, which `folder` has not, each with its new place.
 
     Of pictures that differ by their suffix alone, which would give faces of one name, the second becomes
-    NAME-SUFFIX. Raises UserError before anything is copied where there are none, or another has such a name.
+    NAME-SUFFIX. Raises UserError where there are none, or another has such a name; makes nothing.
     """
     pictures = list_images(source) if source.is_dir() else [source]
     if not pictures:
@@ -30,6 +30,12 @@ def bring_photographs(source: Path, folder: Path) -> None:
     for path, target in zip(pictures, targets, strict=True):
         if target.exists() and not filecmp.cmp(path, target):
             raise UserError(f"{folder} already has another {target.name}", "", f"move it away to use {path}")
+    return new
+
+
+def bring_photographs(source: Path, folder: Path) -> None:
+    """Copy `new_photographs` to `folder`; what is there is left alone."""
+    new = new_photographs(source, folder)
     require_free_space(folder, sum(path.stat().st_size for path, _ in new), f"copying to {folder}")
     for path, target in progress(new, f"copy {source.name}", "pictures", len(new), after_s=2):
         with atomic_path(target) as temporary:

@@ -101,6 +101,12 @@ def _new_trash(faceset: Faceset) -> Path:
     return trash
 
 
+def has_removed(faceset: Faceset) -> bool:
+    """Whether masks of it were removed that can be put back."""
+    base = _base(faceset)
+    return base.is_dir() and any(path.is_dir() for path in base.iterdir())
+
+
 def _last_trash(faceset: Faceset) -> Path:
     base = _base(faceset)
     folders = sorted(path for path in base.iterdir() if path.is_dir()) if base.is_dir() else []

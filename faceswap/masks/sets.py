@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Literal
 
 from faceswap.config import StageSettings, option
-from faceswap.faceset.store import Faceset
+from faceswap.console import say
+from faceswap.faceset.store import Faceset, has_faces
 from faceswap.types import Side
 
 
@@ -15,13 +16,18 @@ class SetSettings(StageSettings):
 
     def sets(self) -> dict[Side, Faceset]:
         """The facesets asked for. UserError where one that was asked for, or any of both, is missing."""
-        return {side: Faceset.open(self.place.aligned(side)) for side in self.sides()}
+        sides = self.sides()
+        sets = {side: Faceset.open(self.place.aligned(side)) for side in sides}
+        if self.side == "both":
+            for side in set(Side) - set(sides):
+                say(f"{side}: no faces yet, left out")
+        return sets
 
     def sides(self) -> list[Side]:
         """The sides whose facesets are asked for."""
         if self.side != "both":
             return [Side(self.side)]
-        return [side for side in Side if self.place.aligned(side).is_dir()] or [Side.SRC]
+        return [side for side in Side if has_faces(self.place.aligned(side))] or [Side.SRC]
 
     def folders(self) -> list[Path]:
         """The folders of those facesets."""

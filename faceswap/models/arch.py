@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeAlias
 
 from faceswap.errors import UserError
 from faceswap.types import Json
@@ -15,6 +15,9 @@ FAMILIES: dict[Family, str] = {
     "AMP": "morphs from one face to the other by degrees",
     "QUICK96": "is a small DF-UD that shows soon what to expect",
 }
+# The networks of masks, and the encoder of the U-Net as segmentation-models-pytorch calls it.
+SegmenterArch: TypeAlias = Literal["unet", "xseg"]
+ENCODER = "timm-regnety_002"
 LETTERS = {
     "U": "normalises the code for more likeness",
     "D": "doubles the resolution at the same cost",

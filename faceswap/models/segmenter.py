@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Self, get_args
 
 import torch
 from pydantic import Field, StringConstraints
@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from faceswap.errors import UserError
 from faceswap.io.documents import DocumentError, fitted
+from faceswap.models.arch import ENCODER, SegmenterArch
 from faceswap.models.blocks import initialise
 from faceswap.models.xseg import XSeg
 from faceswap.types import Json
 
-SegmenterArch = Literal["unet", "xseg"]
 _Encoder = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 _Dims = Annotated[int, Field(ge=1, le=1024)]
 # What the encoders' published weights expect (torchvision, timm): mean and deviation of ImageNet's RGB.
@@ -31,7 +31,7 @@ class SegmenterSpec:
     """
 
     arch: SegmenterArch = "unet"
-    encoder: _Encoder = "timm-regnety_002"
+    encoder: _Encoder = ENCODER
     decoder_dims: tuple[_Dims, ...] = (128, 64, 48, 32, 16)
     base_dims: _Dims = 32
     input_px: Annotated[int, Field(ge=32, le=4096)] = 256

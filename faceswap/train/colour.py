@@ -1,7 +1,5 @@
 """Colours of training faces: shifted at random, or taken from another face."""
 
-from typing import Literal, TypeAlias
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -10,9 +8,7 @@ from torch import Tensor
 from faceswap.color.linear import lct, mkl
 from faceswap.color.reinhard import rct
 from faceswap.color.sliced import idt, sot
-
-# DFL's modes that look at the whole picture, of those in `faceswap.color.transfer`.
-SampleTransfer: TypeAlias = Literal["none", "rct", "lct", "mkl", "idt", "sot"]
+from faceswap.types import SampleTransfer
 
 
 def draw_hsv(generator: torch.Generator, count: int, power: float) -> Tensor:

@@ -7,8 +7,7 @@ from pydantic import BaseModel
 from faceswap.config import option
 from faceswap.errors import UserError
 from faceswap.models.arch import ModelSpec
-from faceswap.models.critics import check_patch
-from faceswap.train.colour import SampleTransfer
+from faceswap.types import SampleTransfer
 
 OptimizerName: TypeAlias = Literal["adabelief", "rmsprop", "adamw"]
 
@@ -87,6 +86,9 @@ class StepOptions(BaseModel, frozen=True, extra="forbid"):
                 "leave one of the two out",
             )
         if self.gan_power:
+            # torch takes seconds to import, and who only reads options needs none of it.
+            from faceswap.models.critics import check_patch
+
             check_patch(spec.resolution, self.patch_px(spec.resolution))
 
 

@@ -3,14 +3,17 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from faceswap.errors import UserError
 from faceswap.io.documents import read_settings
 from faceswap.train.journal import Journal
 from faceswap.train.options import StepOptions
 from faceswap.train.recipe import Phase
-from faceswap.train.run import Run
 from faceswap.types import Json
+
+if TYPE_CHECKING:
+    from faceswap.train.run import Run
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Director:
 
     def __init__(
         self,
-        run: Run,
+        run: "Run",
         path: Path,
         live: Collection[str],
         resolve: Callable[[Json], Orders],

@@ -27,11 +27,6 @@ _NOT_EXACT = {
     "src_faces": "their order is drawn anew, some come twice before others come once",
     "dst_faces": "their order is drawn anew, some come twice before others come once",
 }
-# What decides the shapes of the weights and what a face is: chosen once, when the model is new.
-FIXED = (
-    "arch", "resolution", "ae_dims", "encoder_dims", "decoder_dims", "mask_dims", "inter_dims",
-    "morph_factor", "face_type",
-)  # fmt: skip
 
 
 @dataclass
@@ -104,7 +99,8 @@ class Run:
 def open_run(folder: Path, asked: Mapping[str, Any], seed: int, base: str | None) -> Run:
     """Continue the model in `folder`, or make a new one there.
 
-    asked: those of FIXED that the user typed; the others follow from the model, its base or the defaults.
+    asked: what was typed of that which a model keeps for life; the rest follows from the model, its base or
+    the defaults.
     base: name of a bundled base model, or a folder with a model or checkpoint, for a new model to start from.
     Raises UserError where what was typed contradicts the model, fits no network, or nothing is intact.
     """

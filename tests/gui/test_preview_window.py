@@ -118,7 +118,8 @@ def test_where_nothing_trains_it_says_so_and_how_to_go_on(
     wait(lambda: window.report.state == "quiet")
     assert "python -m stages.train" in window.parts.banner.text and "1.0 h" in window.parts.state.text()
     QTest.keyClicks(window, "s")
-    assert "no training seems to run" in window.parts.banner.text
+    assert "no training is running" in window.parts.banner.text
+    assert not requests.pending(folder)
     assert window.parts.buttons["save"].isEnabled()
     add_lines(folder, 101, 102)
     wait(lambda: window.report.state == "training")
