@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from argparse import ArgumentParser
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
@@ -76,3 +77,15 @@ def tidy(words: Iterable[str], flags: Mapping[str, bool]) -> Iterator[str]:
             yield f"{flag}{equals}{value}"
     if wanting:
         yield wanting
+
+
+def group_help(parser: ArgumentParser, groups: Mapping[str, Collection[str]]) -> str:
+    """The help of `parser` with its flags under headings: title -> names of the settings below it."""
+    options = parser._optionals._group_actions
+    for title, names in groups.items():
+        group = parser.add_argument_group(title)
+        wanted = {"--" + name.replace("_", "-") for name in names}
+        # Already arguments of the parser, they only move from one heading to another.
+        group._group_actions += [action for action in options if wanted & set(action.option_strings)]
+        options[:] = [action for action in options if action not in group._group_actions]
+    return parser.format_help()

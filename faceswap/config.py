@@ -15,13 +15,14 @@ from pydantic import AfterValidator, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     CliApp,
+    CliSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
 )
 
 from faceswap import __version__
-from faceswap.cli import flags_of, nearest, tidy, told_apart
+from faceswap.cli import flags_of, group_help, nearest, tidy, told_apart
 from faceswap.console import command, warn
 from faceswap.errors import Stopped, UserError
 from faceswap.io.documents import read_json, read_settings
@@ -62,6 +63,8 @@ class StageSettings(BaseSettings):
 
     # Whether it is a mistake to name a workspace that is not there.
     needs_workspace: ClassVar[bool] = True
+    # The headings of --help, each with the names of its settings; the others stand before them.
+    groups: ClassVar[Mapping[str, Collection[str]]] = {}
 
     workspace: Path = option(Path("workspace"), "folder of this job, in DeepFaceLab's layout")
 
@@ -124,6 +127,9 @@ class StageSettings(BaseSettings):
         for file in files:
             values |= _from_file(file, cls)
         cls.__doc__ = f"{doc}\n\nAlso: --config FILE (a saved settings file), --preset NAME."
+        if cls.groups and {"-h", "--help"} & set(words):
+            print(group_help(CliSettingsSource(cls).root_parser, cls.groups))
+            sys.exit(0)
         try:
             return CliApp.run(cls, cli_args=words, cli_exit_on_error=False, **values)
         except ValidationError as error:

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from faceswap.config import option, run_stage
 from faceswap.console import command, say, warn
@@ -32,6 +32,7 @@ from faceswap.io.ranges import warn_of_ranges
 from faceswap.masks.chosen import choose_model
 from faceswap.merge.film import FilmSettings, kept_in
 from faceswap.merge.flicker import Flicker, flicker
+from faceswap.merge.headings import HEADINGS
 from faceswap.merge.looks import Looks
 from faceswap.merge.own import needs_own, needs_segmenter
 from faceswap.merge.plan import Cast, Task, plan
@@ -54,6 +55,8 @@ _FILM = frozenset(FilmSettings.__annotations__) | {"input"}
 
 
 class Settings(FilmSettings, MergeSettings):
+    groups: ClassVar = HEADINGS
+
     model: str | None = option(None, "name of the model; the only one if there is one")
     interactive: bool = option(False, "open the window; settings below are what a new session begins with")
     stream: bool = option(False, "write the finished video at once, and no frames")

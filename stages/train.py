@@ -17,7 +17,7 @@ import os
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, closing, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from faceswap.config import FaceTypeOption, option, read_preset, run_stage
 from faceswap.console import say, warn
@@ -32,8 +32,9 @@ from faceswap.io.ranges import warn_of_ranges
 from faceswap.models.arch import Arch
 from faceswap.runtime import DeviceName, Precision, choose_device, choose_dtype, keep_freed_memory
 from faceswap.train import settings as schedule
-from faceswap.train.cache import cached_samples, check_face_type, open_samples
-from faceswap.train.economy import Economy
+from faceswap.train.cache import find_samples, open_samples
+from faceswap.train.economy import Economy, default_batch_size
+from faceswap.train.headings import FIXED, HEADINGS
 from faceswap.train.held_back import hold_back
 from faceswap.train.journal import Journal
 from faceswap.train.options import StepOptions
@@ -50,11 +51,6 @@ if TYPE_CHECKING:
     from faceswap.train.run import Run
 
 SETTINGS_FILE = "train.json"
-# What decides the shapes of the weights and what a face is: chosen once, when the model is new.
-FIXED = (
-    "arch", "resolution", "ae_dims", "encoder_dims", "decoder_dims", "mask_dims", "inter_dims",
-    "morph_factor", "face_type",
-)  # fmt: skip
 # What a step may change from one iteration to the next.
 STEP = frozenset(StepOptions.model_fields)
 # What continuing a model takes from its last run, unless it is typed anew.
@@ -64,6 +60,8 @@ REMEMBERED = (schedule.REMEMBERED | STEP) | {
 
 
 class Settings(StepOptions, ScheduleSettings):
+    groups: ClassVar = HEADINGS
+
     model: str | None = option(None, "name of the model (default: the only one, else new)")
     arch: str = option(
         "LIAE-UD",
@@ -141,7 +139,8 @@ def open_and_train(cfg: Settings, folder: Path, device: "torch.device", share: "
 
     with share.first():
         run = open_run(folder, asked(cfg), cfg.seed, cfg.base)
-        facesets = {label: find(path, label, run) for label, path in folders(cfg).items()}
+        known = run.face_type, run.model.spec.resolution, run.folder / "cache"
+        facesets = {label: find_samples(path, *known, label) for label, path in folders(cfg).items()}
         orders(cfg, run, {})  # Refuses what does not fit the model before anything is written.
         share.check(cfg.batch_size or default_batch_size(device, share.world))
         if cfg.held_back:
@@ -255,17 +254,6 @@ def orders(cfg: Settings, run: "Run", changes: Mapping[str, Any]) -> Orders:
     return Orders(options, cfg.schedule())
 
 
-def find(folder: Path, label: str, run: "Run") -> SampleStore | Faceset:
-    """The faces of a set at the model's size, or the set of which they must be made."""
-    size = run.model.spec.resolution
-    samples = cached_samples(folder, run.face_type, size, run.folder / "cache", label)
-    if samples is not None:
-        return samples
-    faceset = Faceset.open(folder)
-    check_face_type(faceset, run.face_type)
-    return faceset
-
-
 def load(found: SampleStore | Faceset, label: str, cfg: Settings, run: "Run") -> SampleStore:
     """The faces at the model's size, and a line about each that cannot be used."""
     if isinstance(found, Faceset):
@@ -306,11 +294,6 @@ def resolve(cfg: Settings, run: "Run", device: "torch.device", share: "Share") -
     fixed = run.model.spec.to_json() | {"face_type": run.face_type, "seed": run.seed, "base": run.base}
     batch_size = cfg.batch_size or default_batch_size(device, share.world)
     return cfg.model_copy(update=fixed | {"batch_size": batch_size})
-
-
-def default_batch_size(device: "torch.device", processes: int = 1) -> int:
-    """Faces of each side an iteration, a multiple of the number of processes."""
-    return -(-(4 if device.type == "cpu" else 8) // processes) * processes
 
 
 if __name__ == "__main__":

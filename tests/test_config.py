@@ -1,6 +1,8 @@
 """Settings come from defaults, files and flags in that order, are checked, saved and replayed."""
 
+import importlib
 import json
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -142,3 +144,21 @@ def test_a_file_of_another_stage_is_refused_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "merge.json").write_text('{"stage": "stages.merge", "settings": {"erode": 3}}')
     with pytest.raises(UserError, match=r"holds settings of stages\.merge"):
         Example.parse(["--config", str(tmp_path / "merge.json")])
+
+
+@pytest.mark.parametrize("stage", ["train", "merge"])
+def test_help_stands_under_headings_and_leaves_no_flag_out(
+    stage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = importlib.import_module(f"stages.{stage}").Settings
+    with pytest.raises(SystemExit) as end:
+        settings.parse(["--help"])
+    told = capsys.readouterr().out
+    body = told[told.index("\noptions:") :]
+    named = [name for names in settings.groups.values() for name in names]
+    assert end.value.code == 0 and all(f"\n{title}:\n" in body for title in settings.groups)
+    assert len(named) == len(set(named)) and set(named) <= set(settings.model_fields)
+    # What stands in no group stands above them: a few only, which say what the stage does.
+    assert len(set(settings.model_fields) - set(named)) <= 6
+    for name in set(settings.model_fields) - {"phases"}:
+        assert len(re.findall(rf"^  --{name.replace('_', '-')}[ ,\n]", body, re.MULTILINE)) == 1, name

@@ -49,6 +49,18 @@ def cached_samples(
     return _Cache(faceset, face_type, resolution, folder, label).read()
 
 
+def find_samples(
+    faceset: Path, face_type: FaceType, resolution: int, folder: Path, label: str
+) -> SampleStore | Faceset:
+    """`cached_samples`, or the set of which they must be made; UserError where it cannot serve."""
+    samples = cached_samples(faceset, face_type, resolution, folder, label)
+    if samples is not None:
+        return samples
+    opened = Faceset.open(faceset)
+    check_face_type(opened, face_type)
+    return opened
+
+
 def open_samples(
     faceset: Faceset, face_type: FaceType, resolution: int, folder: Path, label: str
 ) -> SampleStore:

@@ -273,6 +273,7 @@ def test_src_is_aligned_like_dst(root: Path, toy_pack: Path) -> None:
 def test_as_a_process_mistakes_exit_with_2_and_a_sentence(
     run_stage: Callable[..., SimpleNamespace], tmp_path: Path
 ) -> None:
+    (tmp_path / "none").mkdir()
     done = run_stage("align_src", "--workspace", tmp_path / "none")
     assert done.returncode == 2
     assert "no frames in" in done.stderr

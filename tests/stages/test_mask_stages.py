@@ -61,9 +61,17 @@ def test_what_cannot_be_done_is_a_sentence(
 
 
 def test_a_workspace_without_faces_is_a_sentence(tmp_path: Path, run_stage: RunStage) -> None:
+    (tmp_path / "nothing").mkdir()
     for stage in ("mask_apply", "mask_remove", "mask_fetch", "mask_export"):
         done = run_stage(stage, "--workspace", tmp_path / "nothing")
         assert done.returncode == 2 and "stages.align_src" in done.stderr
+
+
+def test_one_aligned_side_is_enough(workspace: Path, run_stage: RunStage) -> None:
+    for path in (workspace / "data_src/aligned").iterdir():
+        path.unlink()
+    made = run_stage("mask_apply", "--workspace", workspace, "--model", "mine", "--device", "cpu", check=True)
+    assert "src: no faces yet, left out" in made.stdout and "dst: 6 masks made" in made.stdout
 
 
 def test_masks_are_removed_put_back_exported_and_fetched(workspace: Path, run_stage: RunStage) -> None:

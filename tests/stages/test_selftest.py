@@ -51,6 +51,7 @@ def test_the_stage_judges_merged_frames_first_and_else_the_finished_clip(setting
 
 def test_the_stage_without_a_detector_says_how_to_name_one(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("faceswap.detector.files.assets", lambda: tmp_path)
+    (tmp_path / "result.mp4").touch()
     with pytest.raises(UserError, match="--detector"):
         stage.main(stage.Settings(workspace=tmp_path))
 
