@@ -65,6 +65,9 @@ def main(cfg: Settings) -> None:
 def require_finished(cfg: Settings) -> None:
     """UserError where nothing is there to be judged, before libraries load that take seconds."""
     place, clip = cfg.place, cfg.clip or cfg.place.result
+    if cfg.detector is not None and not cfg.detector.is_dir():
+        hint = "leave --detector out for the bundled one"
+        raise UserError(f"no detector in {cfg.detector}", "there is no such folder", hint)
     if cfg.clip is not None and not cfg.clip.is_file():
         raise UserError(f"no file {cfg.clip}", "", "name a finished clip: --clip FILE")
     if cfg.checkpoints:

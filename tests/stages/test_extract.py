@@ -320,3 +320,15 @@ def test_stopped_anywhere_it_keeps_whole_frames_and_continues(toy_clip, tmp_path
     assert len(names(tmp_path / "w/data_dst")) == len(read_timestamps(tmp_path / "w/data_dst").frames) == 250
     assert kept == {path: path.stat().st_mtime_ns for path in begun}
     assert not list((tmp_path / "w/data_dst").glob(".*"))
+
+
+def test_again_moves_nothing_away_where_the_clip_cannot_be_decoded(toy_clip, tmp_path) -> None:
+    folder, choice = tmp_path / "data_dst", Choice()
+    clip = tmp_path / "clip.mp4"
+    toy_clip.make(clip)
+    extract([clip], folder, choice)
+    before = sorted(tmp_path.rglob("*"))
+    clip.write_bytes(clip.read_bytes()[:400])
+    with pytest.raises(UserError):
+        extract([clip], folder, choice, again=True)
+    assert sorted(tmp_path.rglob("*")) == before

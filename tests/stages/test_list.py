@@ -50,3 +50,20 @@ def test_workspace_refuses_what_is_no_file(run_stage: RunStage, tmp_path: Path) 
     for wrong in ("absent.mp4", "folder"):
         done = run_stage("workspace", "--dst", wrong)
         assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+
+
+def test_a_mistake_in_one_side_makes_nothing_of_either(
+    run_stage: RunStage, demo_clips: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "nothing in it").mkdir()
+    good = ("--src", demo_clips / "actor_a.mp4")
+    for wrong in ("absent.mp4", "nothing in it", "~nobody-of-that-name/film.mp4"):
+        done = run_stage("workspace", "--workspace", "new", *good, "--dst", wrong)
+        assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+        assert not (tmp_path / "new").exists()
+
+
+def test_a_mistyped_stage_gets_the_nearest_name(run_stage: RunStage) -> None:
+    for typed, meant in (("exrtact_dst", "extract_dst"), ("trian", "train"), ("mask-apply", "mask_apply")):
+        assert f"did you mean {meant}?" in run_stage("__main__", typed).stderr
+    assert "did you mean restore?" in run_stage("model", "restor").stderr
