@@ -72,6 +72,12 @@ def application(without_screen: str = "") -> QApplication:
     return app
 
 
+def fill_screen(window: QWidget) -> None:
+    """Give a window nine tenths of its screen, but no less than 1280 x 720."""
+    room = window.screen().availableSize()
+    window.resize(max(1280, room.width() * 9 // 10), max(720, room.height() * 9 // 10))
+
+
 def _keep_constants() -> None:
     """Let None, True and False outlive PySide6.
 

@@ -10,7 +10,7 @@ from faceswap.errors import UserError
 from faceswap.faceset.polygons import rasterise
 from faceswap.faceset.store import Face
 from faceswap.faceset.stored_masks import read_mask
-from faceswap.gui.app import application, run
+from faceswap.gui.app import application, fill_screen, run
 from faceswap.gui.keys import KeyWindow
 from faceswap.gui.masks_actions import actions_of
 from faceswap.gui.masks_commands import BY_KEY
@@ -61,7 +61,7 @@ class MaskWindow(KeyWindow):
         self._said = QTimer(self, interval=_SAID_MS, singleShot=True)
         self._connect()
         self.setWindowTitle(f"masks – {editor.folder}, {len(editor.faces)} faces")
-        self.resize(1280, 720)
+        fill_screen(self)
         self.open_face()
         self._watch.start()
 

@@ -3,13 +3,15 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 COUNT = 9
-# The middle one is larger and the others are faint, as in DeepFaceLab (dfl-facts §6.5), if less small.
-THUMB_PX = 96
-_OTHERS_PX, _OTHERS_OPACITY = 72, 0.55
+# The middle one is larger by a third and the others are faint, as in DeepFaceLab (dfl-facts §6.5), if less
+# small: as large as the window lets them, at the most THUMB_PX.
+THUMB_PX = 192
+_LEAST_PX, _MOST_PX, _OTHERS_OPACITY = 72, 144, 0.55
+_PARTS_OF_WIDTH = 14
 _HIGHLIGHT, _LABELLED = QColor("#4a90d9"), QColor("#5fbf6f")
 
 
@@ -23,11 +25,23 @@ class Strip(QWidget):
         self._faces: Sequence[int | None] = ()
         self._labelled: Collection[int] = ()
         self._images: Mapping[int, QImage] = {}
-        self.setFixedHeight(THUMB_PX + 16)
+        self.setFixedHeight(self._open_px + 16)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
 
     def sizeHint(self) -> QSize:  # noqa: N802
-        return QSize(COUNT * (_OTHERS_PX + 8), THUMB_PX + 16)
+        return QSize(COUNT * (_LEAST_PX + 8), self._open_px + 16)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        super().resizeEvent(event)
+        self.setFixedHeight(self._open_px + 16)
+
+    @property
+    def _others_px(self) -> int:
+        return min(max(self.width() // _PARTS_OF_WIDTH, _LEAST_PX), _MOST_PX)
+
+    @property
+    def _open_px(self) -> int:
+        return self._others_px * 4 // 3
 
     def show_faces(
         self, faces: Sequence[int | None], labelled: Collection[int], images: Mapping[int, QImage]
@@ -67,11 +81,12 @@ class Strip(QWidget):
                 painter.drawEllipse(place.topRight() + QPointF(-9, 9), 5, 5)
 
     def _places(self) -> list[QRectF]:
+        others, middle = self._others_px, self._open_px
         places = []
         for number in range(COUNT):
             away = number - COUNT // 2
-            side = THUMB_PX if away == 0 else _OTHERS_PX
-            gap = (THUMB_PX - _OTHERS_PX) / 2 * (away > 0) - (THUMB_PX - _OTHERS_PX) / 2 * (away < 0)
-            x = self.width() / 2 + away * (_OTHERS_PX + 10) + gap - side / 2
+            side = middle if away == 0 else others
+            gap = (middle - others) / 2 * ((away > 0) - (away < 0))
+            x = self.width() / 2 + away * (others + 10) + gap - side / 2
             places.append(QRectF(x, (self.height() - side) / 2, side, side))
         return places

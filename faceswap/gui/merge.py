@@ -7,7 +7,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import QMenu
 
-from faceswap.gui.app import application, run
+from faceswap.gui.app import application, fill_screen, run
 from faceswap.gui.background import Ahead, Newest
 from faceswap.gui.faces import face_at, faces_told, marks
 from faceswap.gui.keys import KeyWindow
@@ -69,7 +69,7 @@ class MergeWindow(KeyWindow):
         self._connect()
         self._actions: dict[str, Callable[[], object]] = actions_of(self)
         self.setWindowTitle(f"merge – {session.path.parent.name}, {len(clip.frames)} frames")
-        self.resize(1280, 720)
+        fill_screen(self)
         self.timeline.set_keys(session.looks.frames())
         self.go(session.at)
         self._check.start()

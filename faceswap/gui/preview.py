@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QTimer
 from PySide6.QtGui import QCloseEvent
 
-from faceswap.gui.app import application, run
+from faceswap.gui.app import application, fill_screen, run
 from faceswap.gui.background import Newest
 from faceswap.gui.keys import KeyWindow
 from faceswap.gui.preview_actions import actions_of
@@ -74,14 +74,12 @@ class PreviewWindow(KeyWindow):
         self._page = 0
         self._asked: dict[Request, float] = {}
         self._run, self._looks, self._pictures = RunFolder(folder), Newest(self), Newest(self)
-        self._timer, self._player = QTimer(self), QTimer(self)
-        self._timer.setInterval(_LOOK_MS)
-        self._player.setInterval(_PLAY_MS)
+        self._timer, self._player = QTimer(self, interval=_LOOK_MS), QTimer(self, interval=_PLAY_MS)
         self.parts = lay_out(self)
         self._actions = actions_of(self)
         self._connect()
         self.setWindowTitle(f"preview – {folder.name}")
-        self.resize(1280, 720)
+        fill_screen(self)
         self._timer.start()
         self.look()
 
