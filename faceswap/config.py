@@ -106,14 +106,19 @@ class StageSettings(BaseSettings):
         return ()
 
     def check_workspace(self) -> None:
-        """UserError where the workspace is none, before anything is made in it."""
+        """UserError where the workspace is none, before anything is made in it.
+
+        A new one is made where the input is named beside it.
+        """
         root, typed = self.workspace, "workspace" in self.model_fields_set
+        named = [getattr(self, name, None) for name in ("input", "src", "dst", "frames")]
         used = typed or not self.needs_workspace or any(root in path.parents for path in self.writes())
         made = next((part for part in (root, *root.parents) if os.path.lexists(part)), root)
         if used and os.path.lexists(made) and not made.is_dir():
             hint = "name the folder of a job: --workspace DIR"
             raise UserError(f"the workspace {root} cannot be a folder", f"{made} is no folder", hint)
-        if typed and self.needs_workspace and not root.is_dir():
+        outside = any(isinstance(path, Path) and path.exists() for path in named)
+        if typed and self.needs_workspace and not (outside or root.is_dir()):
             near = root.parent.iterdir() if root.parent.is_dir() else ()
             found = nearest(root.name, [path.name for path in near if path.is_dir()])
             hint = f"to make it: {command('stages.workspace', '--workspace', root)}"
@@ -133,9 +138,8 @@ class StageSettings(BaseSettings):
         try:
             return CliApp.run(cls, cli_args=words, cli_exit_on_error=False, **values)
         except ValidationError as error:
-            raise UserError(
-                "these settings cannot be used", _describe(error), "type --help for ranges"
-            ) from None
+            what = "these settings cannot be used"
+            raise UserError(what, _describe(error), "type --help for ranges") from None
         except SettingsError as error:
             raise UserError(
                 "this command line cannot be read", str(error), "type --help for all flags"

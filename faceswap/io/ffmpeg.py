@@ -25,8 +25,7 @@ from faceswap.io.video import Clip
 # Ticks of the clock between us and ffmpeg; exact for milliseconds and 24, 25, 30, 30000/1001 frames/s.
 TICKS_HZ = 90_000
 
-# fps_mode and a free enc_time_base need 5.1; distributions still carry 4.4.
-_OLDEST = (5, 1)
+_OLDEST = (5, 1)  # fps_mode and a free enc_time_base need it; distributions still carry 4.4.
 # Shapes of pixels are not rounded to fractions of small numbers.
 _FINEST = 100_000
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}

@@ -138,6 +138,7 @@ def test_a_single_frame_without_sound_is_a_video(toy_clip, merged, tmp_path):
 
 
 def test_an_empty_workspace_is_told_where_to_begin(tmp_path, run_stage):
+    (tmp_path / "w").mkdir()
     done = run_stage("encode", "--workspace", "w")
     assert done.returncode == 2 and "python -m stages.extract_dst" in done.stderr
 

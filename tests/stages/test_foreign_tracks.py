@@ -217,6 +217,7 @@ def test_the_workspace_takes_no_file_that_is_no_video_and_lists_clips_of_any_cas
     (tmp_path / "words.srt").write_text("hello")
     done = stage("workspace", "--workspace", tmp_path / "w", "--dst", tmp_path / "words.srt")
     assert done.returncode == 2 and "is no video" in done.stderr
+    (tmp_path / "w").mkdir()
     shutil.copy(clip, tmp_path / "w" / "Data_SRC.MP4")
     shutil.copy(tmp_path / "words.srt", tmp_path / "w" / "data_src.srt")
     done = stage("workspace", "--workspace", tmp_path / "w", "--dst", clip)
