@@ -177,6 +177,8 @@ def _one_line(clip: Clip, choice: Choice) -> str:
     if clip.bit_depth > 8:
         kept = "kept in 16-bit PNG" if choice.format == "png" else "cut to 8 by --format jpg"
         parts.append(f"{clip.bit_depth} bits, {kept}")
+    if clip.alpha:
+        parts.append("transparent in part (frames are opaque; dst's film takes the alpha from the clip)")
     return f"{clip.path.name}: {', '.join(parts)}"
 
 

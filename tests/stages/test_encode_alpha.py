@@ -113,6 +113,14 @@ def test_frames_left_out_and_stretched_pixels_take_their_own_alpha_along(tmp_pat
         assert read_image(path).shape == (HEIGHT, 2 * WIDTH, 3)
 
 
+@pytest.mark.parametrize("name", ["ProRes 4444", "VP9", "QuickTime RLE"])
+def test_extracting_says_once_that_a_clip_is_transparent_and_what_becomes_of_it(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    merge_unchanged(make(tmp_path / "w", name))
+    assert capsys.readouterr().out.count("takes the alpha from the clip") == 1
+
+
 @pytest.mark.parametrize("codec", ["h264", "hevc", "prores422"])
 def test_alpha_that_a_codec_cannot_keep_is_told_with_those_that_can(
     tmp_path: Path, codec: str, capsys: pytest.CaptureFixture[str]
