@@ -141,9 +141,8 @@ class StageSettings(BaseSettings):
             what = "these settings cannot be used"
             raise UserError(what, _describe(error), "type --help for ranges") from None
         except SettingsError as error:
-            raise UserError(
-                "this command line cannot be read", str(error), "type --help for all flags"
-            ) from None
+            what = "this command line cannot be read"
+            raise UserError(what, str(error), "type --help for all flags") from None
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
@@ -243,9 +242,7 @@ def _fail(error: UserError, ending: Ending) -> NoReturn:
 
 def _take_files(words: list[str]) -> tuple[list[str], list[Path]]:
     """Split `--preset X` and `--config X` off; presets come first, so that a config file wins over them."""
-    rest: list[str] = []
-    presets: list[Path] = []
-    configs: list[Path] = []
+    rest, presets, configs = list[str](), list[Path](), list[Path]()
     pending = iter(words)
     for word in pending:
         flag, equals, value = word.partition("=")
@@ -255,9 +252,8 @@ def _take_files(words: list[str]) -> tuple[list[str], list[Path]]:
         value = value if equals else next(pending, "")
         if not value:
             raise UserError(f"{flag} needs a value", "", f"{flag} {'FILE' if flag == '--config' else 'NAME'}")
-        (configs if flag == "--config" else presets).append(
-            Path(value).expanduser() if flag == "--config" else _preset(value)
-        )
+        path = Path(value).expanduser() if flag == "--config" else _preset(value)
+        (configs if flag == "--config" else presets).append(path)
     return rest, presets + configs
 
 

@@ -91,7 +91,7 @@ def test_answers_of_another_shape_end_in_a_sentence(
             with_odd(pack, part, method, change).find(frame)
 
 
-class Odd(Upscaler):
+class OddUpscaler(Upscaler):
     """Answers whatever it is given."""
 
     def __init__(self, given: Any) -> None:
@@ -107,4 +107,4 @@ class Odd(Upscaler):
 ])  # fmt: skip
 def test_an_upscaler_that_answers_no_picture_is_a_sentence(answer: Any) -> None:
     with pytest.raises(UserError, match="upscaler"):
-        Odd(answer).enhance(np.zeros((16, 16, 3), np.float32))
+        OddUpscaler(answer).enhance(np.zeros((16, 16, 3), np.float32))
