@@ -6,9 +6,10 @@ POST /judge   The file itself as the body (`curl --data-binary @FILE URL/judge`)
 GET  /health  {"status": "ok", "detector": {"name", "sha256"}, "waiting": files in hand}
 
 What is refused is answered with {"detail": a sentence}: 400 the file did not arrive whole, 403 sent by a page
-of another site, 408 sent too slowly, 413 too many bytes, pixels or seconds, 415 a form, 422 no picture and no
-clip or none that can be decoded within the limits, 429 too many requests of one address, 503 too many files
-in hand (both with Retry-After). A clip of more frames than are allowed is judged on evenly spaced ones.
+of another site, 408 sent too slowly or silent for too long, 413 too many bytes, pixels or seconds, 415 a
+form, 422 no picture and no clip or none that can be decoded within the limits, 429 too many requests of one
+address, 503 too many files in hand (both with Retry-After). A clip of more frames than are allowed is judged
+on evenly spaced ones.
 
 A file lies in a temporary folder while it is judged, and nowhere afterwards. It is decoded in a child process
 (`faceswap.io.guarded`) and judged here, one file at a time, because the models are loaded once.
@@ -21,7 +22,7 @@ import secrets
 import socket
 import tempfile
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -39,8 +40,10 @@ from starlette.requests import ClientDisconnect
 from faceswap import __version__
 from faceswap.console import say, warn
 from faceswap.detector.answer import Answer, Known, examine
+from faceswap.detector.connections import ConnectionLimits, limited
 from faceswap.detector.limits import LIMITATIONS
 from faceswap.detector.predict import Examiner
+from faceswap.detector.uploads import upload_folder
 from faceswap.errors import UserError
 from faceswap.io import guarded
 
@@ -48,6 +51,7 @@ from faceswap.io import guarded
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 _MIB = 1 << 20
 _MINUTE_S = 60.0
+_DIGITS = 18
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -61,7 +65,8 @@ _HEADERS = {
 class Limits:
     """What one visitor may cost. decode: see `guarded.Limits`.
 
-    upload_mib and upload_s: of one file. per_minute: requests of one address. waiting: files in hand at once.
+    upload_mib and upload_s: of one file; silence_s: between two of its parts. per_minute: requests of one
+    address. waiting: files in hand at once, and files that are arriving from one address.
     """
 
     decode: guarded.Limits
@@ -69,6 +74,7 @@ class Limits:
     upload_s: float
     per_minute: int
     waiting: int
+    silence_s: float = 10.0
 
 
 @dataclass
@@ -113,7 +119,7 @@ def app(examiner: Examiner, limits: Limits, detector: Known, hosts: Sequence[str
 
     @service.get("/health")
     def health() -> dict[str, object]:
-        return {"status": "ok", "detector": detector.model_dump(), "waiting": desk.inside}
+        return {"status": "ok", "detector": detector.model_dump(), "waiting": desk.in_hand}
 
     @service.post("/judge")
     async def judge(request: Request) -> Answer:
@@ -121,41 +127,62 @@ def app(examiner: Examiner, limits: Limits, detector: Known, hosts: Sequence[str
             return await run_in_threadpool(_examined, examiner, path, limits.decode, detector)
 
     service.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
+    service.state.desk = desk
     return service
 
 
 class Desk:
-    """Where files are handed in: who may, how fast, how many, how large."""
+    """Where files are handed in: who may, how fast, how many, how large.
+
+    folder: where they lie meanwhile; else the system's for temporary files.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self.limits, self.inside = limits, 0
+        self.arriving: Counter[str] = Counter()
         self.judging = asyncio.Lock()
+        self.folder: Path | None = None
         self._rate = Rate(limits.per_minute)
+
+    @property
+    def in_hand(self) -> int:
+        return self.inside + self.arriving.total()
 
     @asynccontextmanager
     async def received(self, request: Request) -> AsyncIterator[Path]:
-        """The file of a request, there until the block ends; HTTPException where it is not taken."""
-        self._admit(request)
-        self.inside += 1
-        try:
-            with tempfile.TemporaryDirectory(prefix="faceswap-serve-") as folder:
-                path = Path(folder) / "upload"
-                await self._store(request, path)
-                yield path
-        finally:
-            self.inside -= 1
+        """The file of a request, there until the block ends; HTTPException where it is not taken.
 
-    def _admit(self, request: Request) -> None:
-        origin = request.headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+        One that is still arriving takes a place of its own address alone: slow senders keep nobody out.
+        """
+        address = request.client.host if request.client else ""
+        self._admit(request, address)
+        with tempfile.TemporaryDirectory(prefix="upload-", dir=self.folder) as folder:
+            path = Path(folder) / "upload"
+            self.arriving[address] += 1
+            try:
+                await self._store(request, path)
+            finally:
+                self.arriving[address] -= 1
+            self._require_room(self.inside)
+            self.inside += 1
+            try:
+                yield path
+            finally:
+                self.inside -= 1
+
+    def _admit(self, request: Request, address: str) -> None:
+        if not _is_own(request.headers.get("origin"), request.headers.get("host")):
             raise HTTPException(403, "only this service's own page may send files from a browser")
         if request.headers.get("content-type", "").startswith("multipart/"):
             raise HTTPException(415, "send the file itself as the body: curl --data-binary @FILE")
-        wait_s = self._rate.wait_s(request.client.host if request.client else "", time.monotonic())
+        wait_s = self._rate.wait_s(address, time.monotonic())
         if wait_s > 0:
             why = f"more than {self.limits.per_minute} files in a minute; try again in {wait_s:.0f} s"
             raise HTTPException(429, why, {"Retry-After": str(math.ceil(wait_s))})
-        if self.inside >= self.limits.waiting:
+        self._require_room(self.inside + self.arriving[address])
+
+    def _require_room(self, taken: int) -> None:
+        if taken >= self.limits.waiting:
             why = "too many files are waiting; try again in a while"
             raise HTTPException(503, why, {"Retry-After": "10"})
 
@@ -163,20 +190,37 @@ class Desk:
         most = self.limits.upload_mib * _MIB
         large = HTTPException(413, f"at most {self.limits.upload_mib:g} MiB are taken")
         said = request.headers.get("content-length", "")
-        if said.isdecimal() and int(said) > most:
+        # Python refuses numbers of thousands of digits, which are too large anyhow.
+        if said.isdecimal() and (len(said) > _DIGITS or int(said) > most):
             raise large
+        ends_s = time.monotonic() + self.limits.upload_s
         try:
-            async with asyncio.timeout(self.limits.upload_s):
-                with path.open("wb") as file:
-                    async for chunk in request.stream():
-                        if file.tell() + len(chunk) > most:
-                            raise large
-                        file.write(chunk)
+            with path.open("wb") as file:
+                parts = request.stream()
+                while True:
+                    left_s = ends_s - time.monotonic()
+                    async with asyncio.timeout(min(left_s, self.limits.silence_s)):
+                        part = await anext(parts, None)
+                    if part is None:
+                        return
+                    if file.tell() + len(part) > most:
+                        raise large
+                    file.write(part)
         except TimeoutError:
-            why = f"the file did not arrive within {self.limits.upload_s:g} s"
-            raise HTTPException(408, why) from None
+            slow = time.monotonic() >= ends_s
+            within = f"did not arrive within {self.limits.upload_s:g} s"
+            why = within if slow else f"stopped arriving for {self.limits.silence_s:g} s"
+            raise HTTPException(408, f"the file {why}") from None
         except ClientDisconnect:
             raise HTTPException(400, "the file did not arrive whole") from None
+
+
+def _is_own(origin: str | None, host: str | None) -> bool:
+    """Whether a request comes from the service's own page, or from no page."""
+    try:
+        return origin is None or urlsplit(origin).netloc == host
+    except ValueError:
+        return False
 
 
 def _examined(examiner: Examiner, path: Path, limits: guarded.Limits, detector: Known) -> Answer:
@@ -210,7 +254,7 @@ def is_loopback(host: str) -> bool:
     return host == "localhost"
 
 
-def run(service: FastAPI, host: str, port: int) -> None:
+def run(service: FastAPI, host: str, port: int, connections: ConnectionLimits | None = None) -> None:
     """Serve until Ctrl-C or SIGTERM; UserError where it cannot listen there. port: 0 = any free one."""
     if not is_loopback(host):
         warn(f"everybody who reaches {host} can send files: there is no password and no encryption")
@@ -223,9 +267,10 @@ def run(service: FastAPI, host: str, port: int) -> None:
     name = f"[{host}]" if ":" in host else host
     # Without proxy_headers nobody can choose the address that their requests are counted for.
     config = uvicorn.Config(
-        service, log_level="warning", proxy_headers=False, server_header=False, limit_concurrency=64,
-        timeout_graceful_shutdown=5,
+        service, http=limited(connections or ConnectionLimits()), log_level="warning", proxy_headers=False,
+        server_header=False, timeout_graceful_shutdown=5,
     )  # fmt: skip
-    with listening, suppress(KeyboardInterrupt):
+    with listening, upload_folder() as folder, suppress(KeyboardInterrupt):
+        service.state.desk.folder = folder
         say(f"open http://{name}:{listening.getsockname()[1]}/ in a browser; Ctrl-C ends this")
         uvicorn.Server(config).run(sockets=[listening])

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from threading import Timer
+from threading import Event, Thread
 from typing import Literal, Self
 
 import av
@@ -43,6 +43,9 @@ _HEAD_BYTES = 4096
 _FRAME = struct.Struct("<dII")
 _MIB = 1 << 20
 _LOG_BYTES = 16 * _MIB
+# How often a child is looked at, and how much longer than it computes it may take on a machine that is busy.
+_WATCH_S = 0.1
+_BUSY = 30
 
 
 class TooLarge(UserError):  # noqa: N818 - named for what it is, like DamagedImage
@@ -58,7 +61,8 @@ class Limits:
     """What decoding one file may take.
 
     megapixels: of a picture or frame. clip_s: length of a clip. frames: of a longer clip so many are taken,
-    evenly spaced. decode_s: seconds that the parent waits for frames, in all. memory_mib: of the decoder.
+    evenly spaced. decode_s: processor seconds of the decoder and all it starts, so that a busy machine
+    refuses nothing; where it computes nothing, thirty times as long by the clock. memory_mib: of the decoder.
     """
 
     megapixels: float
@@ -80,7 +84,7 @@ class Guarded(Process):
     total: int
 
     def __init__(self, path: Path, limits: Limits) -> None:
-        self._limits, self._left_s, self._late = limits, limits.decode_s, False
+        self._limits, self._waited_s, self._late = limits, 0.0, False
         words = [str(path.resolve()), ffmpeg_binary(), json.dumps(asdict(limits))]
         super().__init__([sys.executable, "-m", __name__, *words], read=True)
 
@@ -119,15 +123,16 @@ class Guarded(Process):
     def _read(self, count: int) -> bytes:
         """Exactly `count` bytes; the clock runs only while they are waited for."""
         assert self._process.stdout is not None
-        began = time.monotonic()
-        # A timer instead of a poll, because Windows cannot poll a pipe.
-        timer = Timer(max(self._left_s, 0.0), self._stop_late)
-        timer.start()
+        began, arrived = time.monotonic(), Event()
+        # A thread instead of a poll, because Windows cannot poll a pipe.
+        watch = Thread(target=self._watch, args=(began, arrived), daemon=True)
+        watch.start()
         try:
             data = self._process.stdout.read(count)
         finally:
-            timer.cancel()
-            self._left_s -= time.monotonic() - began
+            arrived.set()
+            watch.join()
+            self._waited_s += time.monotonic() - began
         if len(data) == count:
             return data
         if self._late:
@@ -136,9 +141,24 @@ class Guarded(Process):
         why = "its decoder gave up: the file is damaged, or takes more memory than is allowed"
         raise Undecodable(why, self.finish()[1])
 
-    def _stop_late(self) -> None:
-        self._late = True
-        self.kill()
+    def _watch(self, began: float, arrived: Event) -> None:
+        """End the child once it has computed, or kept us waiting, for too long."""
+        while not arrived.wait(_WATCH_S):
+            waited_s = self._waited_s + time.monotonic() - began
+            if max(self._computed_s(), waited_s / _BUSY) > self._limits.decode_s:
+                self._late = True
+                self.kill()
+                return
+
+    def _computed_s(self) -> float:
+        """Processor seconds of the child, of those it has started, and of those that have ended."""
+        spent = 0.0
+        with suppress(psutil.Error):
+            child = psutil.Process(self._process.pid)
+            for process in (child, *child.children(recursive=True)):
+                with suppress(psutil.Error):
+                    spent += sum(process.cpu_times()[:4])
+        return spent
 
 
 def _restrain(limits: Limits) -> None:
@@ -147,7 +167,7 @@ def _restrain(limits: Limits) -> None:
         import resource
     except ImportError:
         return
-    # The parent's clock is the real limit of time; this one holds where the parent is gone.
+    # The parent's watch is the real limit of time; this one holds where the parent is gone.
     seconds = int(limits.decode_s + 1) * (os.cpu_count() or 1)
     for what, most in (
         (resource.RLIMIT_AS, limits.memory_mib * _MIB),

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from httpx2 import ASGITransport, AsyncClient, Response
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from faceswap.detector.predict import Examiner
 from faceswap.detector.service import Rate, app, is_loopback, run
@@ -82,7 +84,10 @@ def test_nothing_stays_on_disk_after_an_answer_or_a_refusal(
         assert not list(tmp_path.iterdir())
 
 
-async def _send(service: Any, body: AsyncIterator[bytes], headers: dict[str, str]) -> list[dict[str, Any]]:
+async def _send(
+    service: Any, body: AsyncIterator[bytes], headers: dict[str, str] | list[tuple[bytes, bytes]],
+    address: str = "127.0.0.1",
+) -> list[dict[str, Any]]:  # fmt: skip
     """What a service answers to a body that is sent piece by piece."""
     answered: list[dict[str, Any]] = []
 
@@ -92,10 +97,12 @@ async def _send(service: Any, body: AsyncIterator[bytes], headers: dict[str, str
     async def send(message: dict[str, Any]) -> None:
         answered.append(message)
 
-    raw = [(name.encode(), value.encode()) for name, value in {"host": "127.0.0.1", **headers}.items()]
+    raw = headers if isinstance(headers, list) else [(n.encode(), v.encode()) for n, v in headers.items()]
+    if not any(name == b"host" for name, _ in raw):
+        raw = [(b"host", b"127.0.0.1"), *raw]
     scope = {
         "type": "http", "http_version": "1.1", "method": "POST", "scheme": "http", "path": "/judge",
-        "query_string": b"", "headers": raw, "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
+        "query_string": b"", "headers": raw, "client": (address, 1), "server": ("127.0.0.1", 80),
     }  # fmt: skip
     await service(scope, receive, send)
     return answered
@@ -124,6 +131,59 @@ def test_a_file_that_does_not_arrive_in_time_is_given_up(examiner: Examiner) -> 
 
     service = app(examiner, replace(LIMITS, upload_s=0.05), KNOWN)
     assert asyncio.run(_send(service, stalled(), {}))[0]["status"] == 408
+
+
+def test_a_file_that_stops_arriving_is_given_up(examiner: Examiner) -> None:
+    async def stalled() -> AsyncIterator[bytes]:
+        yield b"\x89PNG"
+        await asyncio.Event().wait()
+
+    service = app(examiner, replace(LIMITS, silence_s=0.05), KNOWN)
+    answered = asyncio.run(_send(service, stalled(), {}))
+    assert answered[0]["status"] == 408
+    assert b"stopped arriving" in answered[1]["body"]
+
+
+def test_files_that_arrive_slowly_take_the_places_of_their_own_address_alone(examiner: Examiner) -> None:
+    async def stalled() -> AsyncIterator[bytes]:
+        yield b"\x89PNG"
+        await asyncio.Event().wait()
+
+    async def crowd() -> list[int]:
+        service = app(examiner, replace(LIMITS, waiting=2, silence_s=3), KNOWN)
+        slow = [asyncio.create_task(_send(service, stalled(), {}, "10.0.0.1")) for _ in range(2)]
+        await asyncio.sleep(0.1)
+        answers = [await _send(service, stalled(), {}, "10.0.0.1")]
+        one = asyncio.create_task(_send(service, stalled(), {}, "10.0.0.2"))
+        await asyncio.sleep(0.1)
+        status = [answers[0][0]["status"], one.done()]
+        for task in (*slow, one):
+            task.cancel()
+        return status
+
+    assert asyncio.run(crowd()) == [503, False]
+
+
+_TEXT = st.binary(max_size=40) | st.sampled_from(
+    [b"http://[", b"http://[::1", b"//", b"multipart/", b"9" * 5000, b"-1", b"\xb2", b"\xff\xfe", b"",
+     b"null", b"bytes=0-", b"gzip", b"chunked", b"127.0.0.1:99999999", b"[", b"a" * 60000]
+)  # fmt: skip
+_NAMES = st.sampled_from(
+    [b"origin", b"host", b"content-length", b"content-type", b"transfer-encoding", b"expect", b"cookie",
+     b"range", b"content-encoding", b"x-forwarded-for", b"accept", b"connection", b"upgrade", b"referer"]
+)  # fmt: skip
+
+
+@settings(max_examples=500, deadline=None, derandomize=True)
+@given(headers=st.lists(st.tuples(_NAMES, _TEXT), max_size=6))
+def test_odd_headers_are_never_an_error_of_the_service(headers: list[tuple[bytes, bytes]]) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield b"\0" * 2**20
+
+    service = app(None, replace(LIMITS, upload_mib=0.5, per_minute=10**6), KNOWN)  # type: ignore[arg-type]
+    status = asyncio.run(_send(service, endless(), headers))[0]["status"]
+    assert 400 <= status < 500
 
 
 def test_too_many_requests_are_told_when_to_come_back(examiner: Examiner) -> None:

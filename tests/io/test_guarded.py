@@ -1,11 +1,14 @@
 """Files of strangers: decoded as any other, in a child that is measured, limited and stopped."""
 
+import os
+import signal
 import struct
 import subprocess
 import sys
 import zlib
 from dataclasses import replace
 from pathlib import Path
+from threading import Timer
 
 import cv2
 import numpy as np
@@ -144,6 +147,25 @@ def test_a_decoder_that_takes_too_long_is_stopped_with_all_it_started(demo_clips
     # No interpreter starts in a hundredth of a second.
     with pytest.raises(Undecodable, match=r"longer than 0\.01 s and was stopped"):
         decoded(demo_clips / "actor_a.mp4", replace(LIMITS, decode_s=0.01))
+    assert not psutil.Process().children(recursive=True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGSTOP")
+def test_a_machine_that_is_busy_refuses_nothing(second: Path) -> None:
+    guarded = Guarded(second, replace(LIMITS, decode_s=4))
+    os.kill(guarded._process.pid, signal.SIGSTOP)
+    # Longer by the clock than it may compute.
+    Timer(5, os.kill, (guarded._process.pid, signal.SIGCONT)).start()
+    with guarded as file:
+        assert len(list(file.frames())) == 25
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGSTOP")
+def test_a_decoder_that_does_nothing_is_stopped_by_the_clock(second: Path) -> None:
+    guarded = Guarded(second, replace(LIMITS, decode_s=0.03))
+    os.kill(guarded._process.pid, signal.SIGSTOP)
+    with pytest.raises(Undecodable, match="and was stopped"), guarded:
+        pass
     assert not psutil.Process().children(recursive=True)
 
 

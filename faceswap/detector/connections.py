@@ -1,0 +1,101 @@
+"""Connections that ask nothing cannot keep others out: heads of requests have a time, clients a number.
+
+uvicorn has neither: whoever opens its `limit_concurrency` of connections and is silent keeps everybody out
+for as long as they like.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, cast
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+
+@dataclass(frozen=True)
+class ConnectionLimits:
+    """head_s: seconds in which the head of a request must arrive, from the connection or its first byte on.
+
+    per_client, in_all: open connections of one address, and of all. Where there are more, the oldest one that
+    asks for nothing at the moment makes room; where all of them are being answered, the new one is refused.
+    """
+
+    head_s: float = 10.0
+    per_client: int = 16
+    in_all: int = 48
+
+
+def limited(limits: ConnectionLimits) -> type[asyncio.Protocol]:
+    """The protocol for `uvicorn.Config(http=…)` that keeps these limits."""
+    return type("LimitedProtocol", (_LimitedProtocol,), {"limits": limits})
+
+
+class _LimitedProtocol(H11Protocol):
+    limits = ConnectionLimits()
+    opened_s = 0.0
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(cast(asyncio.Transport, transport))
+        self.opened_s = self.loop.time()
+        self._await_head()
+        mine = [other for other in self._others() if other._address == self._address]
+        for others, most in ((mine, self.limits.per_client), (self._others(), self.limits.in_all)):
+            if len(others) >= most and not _make_room(others):
+                self._refuse(b"503 Service Unavailable")
+                return
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_arrived()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.their_state is not h11.IDLE:
+            self._head_arrived()
+        elif self.conn.trailing_data[0]:
+            self._await_head()
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether a request has come whole, but for its body, and is not answered yet."""
+        return self.cycle is not None and not self.cycle.response_complete
+
+    @property
+    def _address(self) -> str:
+        return self.client[0] if self.client else ""
+
+    def _others(self) -> "list[_LimitedProtocol]":
+        return [other for other in cast("set[_LimitedProtocol]", self.connections) if other is not self]
+
+    def _await_head(self) -> None:
+        if self._head_timer is None:
+            self._head_timer = self.loop.call_later(self.limits.head_s, self._too_slow)
+
+    def _head_arrived(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _too_slow(self) -> None:
+        if not self.is_asking:
+            self._refuse(b"408 Request Timeout")
+
+    def _refuse(self, status: bytes) -> None:
+        head = b"HTTP/1.1 " + status + b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+        if not self.transport.is_closing():
+            self.transport.write(head)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Close, and count no more: the loop tells of a loss only later."""
+        self.connections.discard(cast(Any, self))
+        self._head_arrived()
+        self.transport.close()
+
+
+def _make_room(others: list[_LimitedProtocol]) -> bool:
+    idle = [other for other in others if not other.is_asking]
+    if idle:
+        min(idle, key=lambda other: other.opened_s)._forget()
+    return bool(idle)
