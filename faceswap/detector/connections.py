@@ -15,12 +15,14 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 @dataclass(frozen=True)
 class ConnectionLimits:
     """head_s: seconds in which the head of a request must arrive, from the connection or its first byte on.
+    take_s: seconds that answers may wait in full buffers for a client that does not read.
 
     per_client, in_all: open connections of one address, and of all. Where there are more, the oldest one that
     asks for nothing at the moment makes room; where all of them are being answered, the new one is refused.
     """
 
     head_s: float = 10.0
+    take_s: float = 10.0
     per_client: int = 16
     in_all: int = 48
 
@@ -34,6 +36,7 @@ class _LimitedProtocol(H11Protocol):
     limits = ConnectionLimits()
     opened_s = 0.0
     _head_timer: asyncio.TimerHandle | None = None
+    _take_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast(asyncio.Transport, transport))
@@ -47,7 +50,17 @@ class _LimitedProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_arrived()
+        self._taken()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        # Closing would wait for the client to read what is left.
+        self._take_timer = self.loop.call_later(self.limits.take_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._taken()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -76,6 +89,11 @@ class _LimitedProtocol(H11Protocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+    def _taken(self) -> None:
+        if self._take_timer is not None:
+            self._take_timer.cancel()
+            self._take_timer = None
 
     def _too_slow(self) -> None:
         if not self.is_asking:

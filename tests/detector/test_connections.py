@@ -13,17 +13,22 @@ import uvicorn
 
 from faceswap.detector.connections import ConnectionLimits, limited
 
-LIMITS = ConnectionLimits(head_s=0.4, per_client=4, in_all=6)
+LIMITS = ConnectionLimits(head_s=0.4, take_s=0.4, per_client=4, in_all=6)
 ASK = b"GET / HTTP/1.1\r\nhost: here\r\n\r\n"
 Connect = Callable[..., socket.socket]
 
 
 async def answering(scope: Any, receive: Any, send: Any) -> None:
-    """Says "well"; for /slow after a second."""
+    """Says "well"; for /slow after a second, for /large after 16 MiB."""
     if scope["type"] == "http":
+        large = b" " * (1 << 24) if scope["path"] == "/large" else b""
         await asyncio.sleep(1.0 if scope["path"] == "/slow" else 0)
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
-        await send({"type": "http.response.body", "body": b"well"})
+        await send({"type": "http.response.start", "status": 200, "headers": _length(large)})
+        await send({"type": "http.response.body", "body": large + b"well"})
+
+
+def _length(large: bytes) -> list[tuple[bytes, bytes]]:
+    return [(b"content-length", b"%d" % (len(large) + 4))]
 
 
 @pytest.fixture
@@ -96,3 +101,15 @@ def test_a_connection_that_is_being_answered_makes_no_room(connect: Connect) -> 
     assert answer(connect(ASK)).startswith(b"HTTP/1.1 503")
     assert all(answer(one).endswith(b"well") for one in slow)
     assert answer(connect(ASK)).endswith(b"well")
+
+
+def test_clients_that_do_not_read_their_answers_keep_nobody_out(connect: Connect) -> None:
+    # The second answer waits until the first one is read.
+    for _ in range(LIMITS.per_client):
+        connect(2 * ASK.replace(b"/ ", b"/large "))
+    time.sleep(LIMITS.take_s / 2)
+    assert any(answer(connect(ASK)).endswith(b"well") for _ in range(50) if not time.sleep(0.1))
+
+
+def test_a_large_answer_that_is_read_arrives_whole(connect: Connect) -> None:
+    assert len(answer(connect(ASK.replace(b"/ ", b"/large ")))) > 1 << 24
