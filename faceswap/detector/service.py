@@ -163,6 +163,7 @@ class Desk:
                 await self._store(request, path)
             finally:
                 self.arriving[address] -= 1
+                self.arriving += Counter()  # nobody who came once is remembered
             self._require_room(self.inside)
             self.inside += 1
             try:
