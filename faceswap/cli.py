@@ -8,11 +8,14 @@ from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
+from pydantic_settings import CliPositionalArg
 
 from faceswap.errors import UserError
 
-# argparse of Python 3.11 takes -1e-3 for a flag, as it knows no exponents.
-_NEGATIVE = re.compile(r"-(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+# argparse of Python 3.11 takes -1e-3 and -inf for flags; the settings decide whether they are in range.
+_NEGATIVE = re.compile(r"-((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf(inity)?|nan)", re.IGNORECASE)
+# What marks a setting that is typed without a flag.
+_POSITIONAL: Any = get_args(CliPositionalArg)[1]
 # These every stage has, though no settings class does: whether they take a value.
 _COMMON = {"--config": True, "--preset": True, "--help": False}
 
@@ -34,7 +37,7 @@ def flags_of(fields: Mapping[str, FieldInfo]) -> dict[str, bool]:
     """Every flag of a stage, and whether a value follows it."""
     flags = dict(_COMMON)
     for name, field in fields.items():
-        if any("Positional" in type(item).__name__ for item in field.metadata):
+        if _POSITIONAL in field.metadata:
             continue
         flag = "--" + (field.alias or name).replace("_", "-")
         is_switch = bool in _types(field.annotation)

@@ -59,6 +59,7 @@ class StageSettings(BaseSettings):
         cli_implicit_flags=True,
         cli_hide_none_type=True,
         cli_avoid_json=True,
+        allow_inf_nan=False,
     )
 
     # Whether it is a mistake to name a workspace that is not there.
@@ -138,8 +139,8 @@ class StageSettings(BaseSettings):
         try:
             return CliApp.run(cls, cli_args=words, cli_exit_on_error=False, **values)
         except ValidationError as error:
-            what = "these settings cannot be used"
-            raise UserError(what, _describe(error), "type --help for ranges") from None
+            what, found = "these settings cannot be used", _describe(error, flags_of(cls.model_fields))
+            raise UserError(what, found, "type --help for ranges") from None
         except SettingsError as error:
             what = "this command line cannot be read"
             raise UserError(what, str(error), "type --help for all flags") from None
@@ -150,9 +151,8 @@ class StageSettings(BaseSettings):
         try:
             return cls(**values)
         except ValidationError as error:
-            raise UserError(
-                "these settings cannot be used", _describe(error), "type --help for ranges"
-            ) from None
+            found = _describe(error, flags_of(cls.model_fields))
+            raise UserError("these settings cannot be used", found, "type --help for ranges") from None
 
     def save(self, path: Path, without: Collection[str] = ()) -> None:
         """Write the resolved settings, to be replayed with `--config`; the workspace itself is left out."""
@@ -284,17 +284,14 @@ def _from_file(path: Path, cls: type[StageSettings]) -> dict[str, Any]:
     return values
 
 
-def _describe(error: ValidationError) -> str:
+def _describe(error: ValidationError, flags: Collection[str]) -> str:
     lines = []
     for item in error.errors():
-        flag = (
-            "--" + "-".join(str(part) for part in item["loc"]).replace("_", "-")
-            if item["loc"]
-            else "settings"
-        )
+        name = str(next(iter(item["loc"]), "")).replace("_", "-")
+        flag = f"--{name}" if f"--{name}" in flags else name
         message = item["msg"].removeprefix("Value error, ")
         choices = re.findall(r"'([^']*)'", str(item.get("ctx", {}).get("expected", "")))
         if found := nearest(str(item["input"]), choices):
             message += f"; {found}"
-        lines.append(f"{flag} {item['input']!r:.200}: {message}" if item["loc"] else message)
+        lines.append(f"{flag} {item['input']!r:.200}: {message}" if flag else message)
     return "\n  ".join(lines)

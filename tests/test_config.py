@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from pydantic_settings import CliPositionalArg
 
 from faceswap.config import FaceTypeOption, StageSettings, option
 from faceswap.errors import UserError
@@ -104,6 +105,23 @@ class Signed(Example):
 @pytest.mark.parametrize("form", ["--step {}", "--step={}", "--name x --step {} --sharp"])
 def test_negative_numbers_are_values_however_they_are_written(number: str, form: str) -> None:
     assert Signed.parse(form.format(number).split()).step == float(number)
+
+
+@pytest.mark.parametrize("number", ["-inf", "-Infinity", "-nan", "inf", "nan"])
+def test_what_is_no_finite_number_is_refused_as_a_value_of_its_flag(number: str) -> None:
+    with pytest.raises(UserError, match=rf"--step '{number}': Input should be a finite number"):
+        Signed.parse(["--step", number])
+
+
+def test_a_wrong_word_without_a_flag_is_named_as_it_is_typed() -> None:
+    class Acting(StageSettings):
+        action: CliPositionalArg[Literal["list", "show"]]
+
+    with pytest.raises(UserError, match=r"  action 'lst': .*did you mean list\?"):
+        Acting.parse(["lst"])
+    with pytest.raises(UserError, match="unknown flag --action"):
+        Acting.parse(["--action", "list"])
+    assert Acting.parse(["show", "--workspace", "x"]).action == "show"
 
 
 def test_underscores_in_flags_are_hyphens() -> None:

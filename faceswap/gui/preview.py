@@ -141,9 +141,7 @@ class PreviewWindow(KeyWindow):
             self.parts.banner.tell(f"There is nobody to {what}: {self.folder} does not exist.")
             return
         if self.report.state != "training" and not owner_of(self.folder):
-            self.parts.banner.tell(
-                f"There is nobody to {what}: no training is running. To train: {self._hint}"
-            )
+            self.parts.banner.tell(f"There is nobody to {what}: no training is running. Type {self._hint}")
             return
         try:
             ask(self.folder, request)
