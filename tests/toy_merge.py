@@ -22,7 +22,7 @@ class Paint:
     """The simplest swapper: every face becomes one colour under a round mask."""
 
     resolution, face_type, identity = 64, FaceType.WHOLE, "paint at 1"
-    enhancer = BUNDLED
+    enhancer, morphs = BUNDLED, False
 
     def __init__(self) -> None:
         self.batches: list[int] = []

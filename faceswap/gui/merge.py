@@ -12,12 +12,13 @@ from faceswap.gui.background import Ahead, Newest
 from faceswap.gui.faces import face_at, faces_told, marks
 from faceswap.gui.keys import KeyWindow
 from faceswap.gui.merge_actions import actions_of
-from faceswap.gui.merge_layout import lay_out, show_name, unusable
+from faceswap.gui.merge_layout import lay_out, show_name
 from faceswap.gui.merge_player import Player
 from faceswap.gui.rendering import Rendering, Thumbnails
 from faceswap.io.images import DamagedImage
 from faceswap.merge.commands import BY_KEY, Adjust, Choose, Do, changed_by
 from faceswap.merge.editing import Editor
+from faceswap.merge.effect import idle, unusable
 from faceswap.merge.looks import ACTIONS
 from faceswap.merge.plan import Cast
 from faceswap.merge.preview import Previewer, Shown
@@ -28,7 +29,7 @@ from faceswap.merge.views import VIEWS, View, picture
 
 # Of the quick preview, which is refined once nothing has changed for a while.
 PREVIEW_PX = 960
-_REFINE_AFTER_MS, _STATUS_AFTER_MS = 200, 300
+_REFINE_AFTER_MS, _STATUS_AFTER_MS, _SAID_MS = 200, 300, 5000
 _AHEAD = 8
 
 
@@ -63,7 +64,7 @@ class MergeWindow(KeyWindow):
         self.parts = lay_out(self, len(clip.frames))
         self.canvas, self.panel, self.timeline = self.parts.canvas, self.parts.panel, self.parts.timeline
         # Of the settings that this model cannot use, why.
-        self.unusable = unusable(merger.predictor)
+        self.unusable = unusable(merger.predictor.morphs)
         for setting, reason in self.unusable.items():
             self.panel.rows[setting].disable(reason)
         self._connect()
@@ -98,7 +99,7 @@ class MergeWindow(KeyWindow):
         """Show the frame anew: at once small, as it will be written when nothing changes for a moment."""
         self._serial += 1
         at, look = self.editor.at, self.editor.look
-        self.panel.show_settings(look.settings, self.editor.keyed())
+        self.panel.show_settings(look.settings, self.editor.keyed(), idle(look.settings))
         self.parts.faces_label.setText(faces_told(self.editor))
         show_name(self.parts.frame_label, f"{at + 1} / {len(self.clip.frames)}", self.clip.frames[at].stem)
         self.fine.forget()
@@ -156,12 +157,17 @@ class MergeWindow(KeyWindow):
             self._changed()
 
     def press(self, action: Adjust | Choose | Do) -> None:
-        if isinstance(action, Adjust | Choose) and action.setting in self.unusable:
-            self.statusBar().showMessage(self.unusable[action.setting], 5000)
-        elif isinstance(action, Adjust | Choose):
-            self.act(self.editor.change(changed_by(action, self.editor.look.settings), False))
-        else:
+        if isinstance(action, Do):
             self._actions[action.name]()
+            return
+        name = action.setting
+        if name not in self.unusable:
+            self.act(self.editor.change(changed_by(action, self.editor.look.settings), False))
+        # A key that nothing seems to come of says why.
+        reason = (self.unusable | idle(self.editor.look.settings)).get(name)
+        if reason:
+            value = getattr(self.editor.look.settings, name)
+            self.statusBar().showMessage(f"{name.replace('_', ' ')} {value}: {reason}", _SAID_MS)
 
     def choose_range(self, first: int, last: int) -> None:
         """Changes are for these frames from now on."""
@@ -217,7 +223,7 @@ class MergeWindow(KeyWindow):
         if beyond:
             self.go(beyond[0] if way > 0 else beyond[-1])
         else:
-            self.statusBar().showMessage("no more problems this way", 3000)
+            self.statusBar().showMessage("no more problems this way", _SAID_MS)
 
     # -- what is written -----------------------------------------------------------------------------
 
@@ -234,7 +240,7 @@ class MergeWindow(KeyWindow):
         self.parts.buttons["process"].setText(
             "Pause merging" if self.rendering.is_running else "Merge remaining"
         )
-        self.statusBar().showMessage(f"{done} of {len(self.clip.frames)} frames merged")
+        self.parts.progress_label.setText(f"{done} of {len(self.clip.frames)} frames merged")
 
     def _statuses_changed(self) -> None:
         self.timeline.set_statuses(self.rendering.statuses)

@@ -21,7 +21,6 @@ from faceswap.gui.settings_panel import SettingsPanel
 from faceswap.gui.timeline import Timeline
 from faceswap.merge.commands import COMMANDS
 from faceswap.merge.editing import SCOPES
-from faceswap.merge.run import Swapper
 from faceswap.merge.views import VIEWS
 
 # By the name of what they do (see merge.commands).
@@ -54,14 +53,8 @@ class Parts:
     view_list: QComboBox
     frame_label: QLabel
     faces_label: QLabel
+    progress_label: QLabel
     buttons: dict[str, QPushButton]
-
-
-def unusable(swapper: Swapper) -> dict[str, str]:
-    """Of the settings that change nothing with this model, why."""
-    if getattr(swapper, "morphs", False):
-        return {}
-    return {"morph": "morph: this model has nothing between the two faces; AMP models have"}
 
 
 def lay_out(window: QMainWindow, frames: int) -> Parts:
@@ -70,7 +63,7 @@ def lay_out(window: QMainWindow, frames: int) -> Parts:
     help_panel = HelpPanel(window, "Keys of the merge window", HELP)
     parts = Parts(
         Canvas(), SettingsPanel(), Timeline(frames), help_panel, _list(SCOPES), _list(VIEWS), QLabel(),
-        QLabel(), buttons,
+        QLabel(), QLabel(), buttons,
     )  # fmt: skip
     buttons["loop"].setCheckable(True)
     for button in buttons.values():
@@ -92,6 +85,8 @@ def lay_out(window: QMainWindow, frames: int) -> Parts:
     dock.setFeatures(QDockWidget.DockWidgetFeature.DockWidgetMovable)
     dock.setWidget(_column(scope, parts.panel))
     window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
+    # There from the start, so that nothing moves when it has something to say.
+    window.statusBar().addWidget(parts.progress_label, 1)
     # The picture gets what the settings do not need.
     window.resizeDocks([dock], [1], Qt.Orientation.Horizontal)
     window.setFocusPolicy(Qt.FocusPolicy.StrongFocus)

@@ -1,6 +1,7 @@
 """Every setting of the merge as a slider or a list, made from the settings themselves."""
 
 from collections.abc import Mapping
+from textwrap import fill
 from typing import Any
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
@@ -35,6 +36,8 @@ _SECTIONS = {
 }
 # Values of up to 40 letters are read in full only with a line to themselves.
 _OWN_LINE = ("mask_mode",)
+_TIP_LETTERS = 70
+_KEYS_STYLE = "QLabel { color: #8a8d93 } QLabel:disabled { color: #55585e }"
 
 
 class _Row:
@@ -44,9 +47,11 @@ class _Row:
         self.name, self._panel = name, panel
         info = MergeSettings.model_fields[name]
         self.label = QLabel(name.replace("_", " "))
-        self.label.setToolTip(info.description or "")
+        self._help = fill(info.description or "", _TIP_LETTERS)
+        self.is_disabled = False
+        self.label.setToolTip(self._help)
         self.keys = QLabel(keys_of(name))
-        self.keys.setStyleSheet("color: #8a8d93")
+        self.keys.setStyleSheet(_KEYS_STYLE)
         self.key = QToolButton()
         self.key.setCheckable(True)
         self.key.setAutoRaise(True)
@@ -71,7 +76,7 @@ class _Row:
             self.list.activated.connect(lambda n: panel.changed.emit(name, choices(name)[n], False))
         widgets: list[QWidget | None] = [self.slider, self.spin, self.list, self.check, self.key]
         for widget in filter(None, widgets):
-            widget.setToolTip(widget.toolTip() or info.description or "")
+            widget.setToolTip(widget.toolTip() or self._help)
             # Keys belong to the window; a click into a field takes them, and Return gives them back.
             typed = isinstance(widget, QAbstractSpinBox)
             widget.setFocusPolicy(Qt.FocusPolicy.ClickFocus if typed else Qt.FocusPolicy.NoFocus)
@@ -92,10 +97,25 @@ class _Row:
 
     def disable(self, reason: str) -> None:
         """Take no changes any more, and say why under the mouse."""
+        self.is_disabled = True
         for widget in (self.label, self.keys, self.key, self.slider, self.spin, self.list, self.check):
             if widget is not None:
                 widget.setEnabled(False)
                 widget.setToolTip(reason)
+
+    def dim(self, reason: str) -> None:
+        """Look like what changes nothing now, and say why under the mouse; "" for as always.
+
+        It can be changed all the same: who prepares another mode sets it first.
+        """
+        if self.is_disabled:
+            return
+        told = f"{self._help}\n\nNot used now: {reason}." if reason else self._help
+        for widget in (self.label, self.slider, self.spin, self.list, self.check):
+            if widget is not None:
+                widget.setToolTip(told)
+        for label in (self.label, self.keys):
+            label.setEnabled(not reason)
 
     def show(self, value: Any, keyed: bool, animated: bool) -> None:
         blocked = [
@@ -155,13 +175,13 @@ class SettingsPanel(QScrollArea):
         inside = QWidget()
         grid = QGridLayout(inside)
         grid.setColumnStretch(2, 1)
-        grid.setVerticalSpacing(3)
+        grid.setVerticalSpacing(2)
         grid.setHorizontalSpacing(5)
         self.rows: dict[str, _Row] = {}
         for name in MergeSettings.model_fields:
             if name in _SECTIONS:
                 title = QLabel(_SECTIONS[name])
-                title.setStyleSheet("font-weight: bold; margin-top: 6px")
+                title.setStyleSheet("font-weight: bold; margin-top: 2px")
                 grid.addWidget(title, grid.rowCount(), 0, 1, 5)
             self.rows[name] = _Row(self, name)
             self.rows[name].put(grid, grid.rowCount())
@@ -171,7 +191,12 @@ class SettingsPanel(QScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setMinimumWidth(inside.minimumSizeHint().width() + 18)
 
-    def show_settings(self, settings: MergeSettings, keyed: Mapping[str, bool]) -> None:
-        """The settings of a frame. keyed: of the settings that change over the clip, whether they do here."""
+    def show_settings(
+        self, settings: MergeSettings, keyed: Mapping[str, bool], idle: Mapping[str, str]
+    ) -> None:
+        """The settings of a frame. keyed: of the settings that change over the clip, whether they do here;
+        idle: of those that change nothing here, why.
+        """
         for name, row in self.rows.items():
+            row.dim(idle.get(name, ""))
             row.show(getattr(settings, name), keyed.get(name, False), name in keyed)

@@ -37,10 +37,14 @@ _MEASURED_AHEAD = 64
 
 
 class Swapper(Protocol):
-    """Gives faces another look, many at a time; `faceswap.merge.predict.Predictor` is one."""
+    """Gives faces another look, many at a time; `faceswap.merge.predict.Predictor` is one.
+
+    morphs: whether a swap may lie between the two faces.
+    """
 
     resolution: int
     face_type: FaceType
+    morphs: bool
     enhancer: Enhancer
 
     @property

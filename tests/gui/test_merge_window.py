@@ -3,18 +3,15 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QStyle, QStyleOptionComboBox
 
 from faceswap.faceset.store import Faceset
-from faceswap.gui.app import application
 from faceswap.gui.merge import MergeWindow
-from faceswap.gui.merge_layout import HELP, show_name, unusable
+from faceswap.gui.merge_layout import HELP
 from faceswap.io.images import read_image
-from faceswap.merge.commands import COMMANDS, Adjust, choices
+from faceswap.merge.commands import COMMANDS, Adjust
 from faceswap.merge.plan import Cast, plan
 from faceswap.merge.record import Record
 from faceswap.merge.run import Merger, merge
@@ -257,21 +254,6 @@ def test_the_help_names_every_key(window: MergeWindow) -> None:
     assert not window.parts.help.isVisible()
 
 
-@pytest.mark.parametrize("mode", choices("mask_mode"))
-def test_every_mask_mode_is_read_in_full(window: MergeWindow, mode: str) -> None:
-    window.resize(1280, 720)
-    application().processEvents()
-    box = window.panel.rows["mask_mode"].list
-    box.setCurrentText(mode)
-    option = QStyleOptionComboBox()
-    box.initStyleOption(option)
-    room = box.style().subControlRect(
-        QStyle.ComplexControl.CC_ComboBox, option, QStyle.SubControl.SC_ComboBoxEditField, box
-    )
-    assert box.fontMetrics().horizontalAdvance(mode) <= room.width()
-    assert window.panel.viewport().rect().contains(box.mapTo(window.panel.viewport(), box.rect().topRight()))
-
-
 def test_morph_is_disabled_with_the_reason_where_the_model_does_not_morph(window: MergeWindow) -> None:
     row, before = window.panel.rows["morph"], window.editor.look.settings.morph
     assert not row.slider.isEnabled() and "AMP" in row.slider.toolTip()
@@ -280,17 +262,14 @@ def test_morph_is_disabled_with_the_reason_where_the_model_does_not_morph(window
     assert "AMP" in window.statusBar().currentMessage()
 
 
-def test_a_model_that_morphs_can_use_every_setting() -> None:
-    paint = Paint()
-    assert "morph" in unusable(paint)
-    paint.morphs = True
-    assert unusable(paint) == {}
-
-
-def test_a_long_name_of_a_frame_does_not_widen_the_window(window: MergeWindow) -> None:
-    width = window.minimumSizeHint().width()
-    show_name(window.parts.frame_label, "1 / 8", "holiday_" * 20)
-    application().processEvents()
-    assert window.minimumSizeHint().width() <= max(width + 120, 1280)
-    assert window.parts.frame_label.toolTip() == "holiday_" * 20
-    assert window.canvas.width() >= 0.69 * window.width(), "the picture has the larger share"
+def test_a_key_that_changes_nothing_now_says_why_and_the_row_is_dim(window: MergeWindow) -> None:
+    row = window.panel.rows["hist_match_threshold"]
+    QTest.keyClicks(window, "a")
+    assert window.editor.look.settings.hist_match_threshold == 237
+    assert "hist-match" in window.statusBar().currentMessage()
+    assert not row.label.isEnabled() and "hist-match" in row.slider.toolTip() and row.slider.isEnabled()
+    QTest.keyClicks(window, "2")
+    assert row.label.isEnabled() and "Not used" not in row.slider.toolTip()
+    window.statusBar().clearMessage()
+    QTest.keyClicks(window, "a")
+    assert not window.statusBar().currentMessage()
