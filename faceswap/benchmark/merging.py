@@ -53,7 +53,7 @@ _MODES = [mode for mode in get_args(Mode) if mode != "raw-predict"]
 class Painted:
     """A swapper whose answer is always the same."""
 
-    resolution, face_type, enhancer = _R, FaceType.WHOLE, BUNDLED
+    resolution, face_type, enhancer, morphs = _R, FaceType.WHOLE, BUNDLED, False
 
     def __init__(self) -> None:
         mask: Mask = np.zeros((_R, _R), np.float32)

@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 
+from faceswap.io.captions import base_px, line_px, write
 from faceswap.types import Frame, Image, Mask
 
 # In this order (dfl-facts §6.2).
 COLUMNS = ("face, truth", "predicted mask", "face, predicted")
 _GREEN = np.array([0.0, 1.0, 0.0], np.float32)
-_HEADER_PX, _GAP_PX, _ACROSS = 26, 4, 2
-_PAPER, _INK = 24, (225, 225, 225)
+_GAP_PX, _ACROSS, _PAPER = 4, 2, 24
 
 
 def preview_sheet(
@@ -24,9 +23,10 @@ def preview_sheet(
     side = images[0].shape[0]
     pitch = side + _GAP_PX
     rows = -(-len(images) // _ACROSS)
-    top, width = 2 * _HEADER_PX, _ACROSS * len(COLUMNS) * pitch - _GAP_PX
+    header = line_px(side)
+    base, top, width = base_px(header), 2 * header, _ACROSS * len(COLUMNS) * pitch - _GAP_PX
     sheet = np.full((top + rows * pitch, width, 3), _PAPER, np.uint8)
-    _write(sheet, title, (_GAP_PX, _HEADER_PX - 8))
+    write(sheet, title, (_GAP_PX, base), height_px=header)
     for index, (image, truth, mask) in enumerate(zip(images, truths, predicted, strict=True)):
         cells = (tint_outside(image, truth), np.repeat(mask[..., None], 3, 2), tint_outside(image, mask))
         y = top + index // _ACROSS * pitch
@@ -34,7 +34,7 @@ def preview_sheet(
             x = (index % _ACROSS * len(COLUMNS) + column) * pitch
             sheet[y : y + side, x : x + side] = np.rint(np.clip(cell, 0, 1) * 255).astype(np.uint8)
             if index < _ACROSS:
-                _write(sheet, name, (x + _GAP_PX, top - 8))
+                write(sheet[:, : x + side], name, (x + _GAP_PX, header + base), height_px=header)
     return sheet
 
 
@@ -42,7 +42,3 @@ def tint_outside(image: Image, mask: Mask) -> Image:
     """The image with half green where the mask is 0."""
     outside = 0.5 * (1 - mask[..., None])
     return np.asarray(image * (1 - outside) + _GREEN * outside, np.float32)
-
-
-def _write(picture: Frame, text: str, at: tuple[int, int]) -> None:
-    cv2.putText(picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.45, _INK, 1, cv2.LINE_AA)

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from faceswap.io.captions import LINE_PX, base_px, line_px, write
 from faceswap.types import Frame, Image
 
 COLUMNS = ("src", "src > src", "dst", "dst > dst", "swap", "swap in place")
@@ -15,10 +16,8 @@ MORPHS = (0.25, 0.5, 0.65, 0.75)
 # A loss in a picture or the log is the mean of so many iterations: single ones jump.
 MEAN_OF = 100
 _SRC, _DST = (90, 170, 255), (255, 200, 70)
-_PAPER, _LINES, _INK = 24, 70, (225, 225, 225)
-_HEADER_PX, _GAP_PX = 26, 4
-# Of the font, in a header of _HEADER_PX.
-_SCALE = 0.45
+_PAPER, _LINES = 24, 70
+_GAP_PX = 4
 
 
 @dataclass(frozen=True)
@@ -74,16 +73,14 @@ def contact_sheet(faces: PreviewFaces, title: str, masked: bool = False) -> Fram
     resolution = faces.src.shape[1]
     cell = resolution * max(1, -(-160 // resolution))
     pitch = cell + _GAP_PX
-    # A caption keeps its share of a cell, so that it is read when the sheet is scaled to a screen, too.
-    header = max(_HEADER_PX, cell // 5)
-    scale, lift = _SCALE * header / _HEADER_PX, header * 8 // _HEADER_PX
-    top = 2 * header
+    header = line_px(cell)
+    base, top = base_px(header), 2 * header
     sheet = np.full((top + pitch * len(faces.src), pitch * len(faces.names) - _GAP_PX, 3), _PAPER, np.uint8)
-    _write(sheet, title, (_GAP_PX, header - lift), scale=scale)
+    write(sheet, title, (_GAP_PX, base), height_px=header)
     columns = faces.masked_columns() if masked else faces.columns()
     for column, (name, pictures) in enumerate(zip(faces.names, columns, strict=True)):
         left = column * pitch
-        _write(sheet[:, : left + cell], name, (left + _GAP_PX, top - lift), scale=scale)
+        write(sheet[:, : left + cell], name, (left + _GAP_PX, header + base), height_px=header)
         for row, picture in enumerate(pictures):
             y = top + row * pitch
             sheet[y : y + cell, left : left + cell] = _to_cell(picture, cell)
@@ -102,19 +99,19 @@ def loss_plot(
     plot = np.full((height, width, 3), _PAPER, np.uint8)
     losses = np.stack([np.asarray(src, np.float32), np.asarray(dst, np.float32)])
     if losses.shape[1] == 0:
-        _write(plot, "no iteration yet", (60, height // 2))
+        write(plot, "no iteration yet", (60, height // 2))
         return plot
     top = float(2 * losses[:, losses.shape[1] // 5 :].mean()) or 1.0
-    area = (slice(_HEADER_PX, height - _HEADER_PX), slice(56, width - 8))
+    area = (slice(LINE_PX, height - LINE_PX), slice(56, width - 8))
     _draw_scale(plot, area, top)
     for values, colour in ((losses[1], _DST), (losses[0], _SRC)):
         _draw_band(plot[area], values, top, colour)
     src_loss, dst_loss = losses[:, -MEAN_OF:].mean(axis=1)
-    _write(plot, f"src {src_loss:.4f}", (56, _HEADER_PX - 8), _SRC)
-    _write(plot, f"dst {dst_loss:.4f}", (186, _HEADER_PX - 8), _DST)
-    _write(plot, f"mean of {min(MEAN_OF, losses.shape[1])}", (316, _HEADER_PX - 8))
-    _write(plot, f"iteration {iteration}", (width - 190, height - 8))
-    _write(plot, f"{iteration - losses.shape[1]}", (56, height - 8))
+    write(plot, f"src {src_loss:.4f}", (56, LINE_PX - 8), _SRC)
+    write(plot, f"dst {dst_loss:.4f}", (186, LINE_PX - 8), _DST)
+    write(plot, f"mean of {min(MEAN_OF, losses.shape[1])}", (316, LINE_PX - 8))
+    write(plot, f"iteration {iteration}", (width - 190, height - 8))
+    write(plot, f"{iteration - losses.shape[1]}", (56, height - 8))
     return plot
 
 
@@ -123,7 +120,7 @@ def _draw_scale(plot: Frame, area: tuple[slice, slice], top: float) -> None:
     for fraction in (0.0, 0.25, 0.5, 0.75, 1.0):
         y = round(rows.stop - 1 - fraction * (rows.stop - rows.start - 1))
         plot[y, columns] = _LINES
-        _write(plot, f"{fraction * top:.3f}", (4, y + 4))
+        write(plot, f"{fraction * top:.3f}", (4, y + 4))
 
 
 def _draw_band(area: Frame, values: NDArray[np.float32], top: float, colour: tuple[int, int, int]) -> None:
@@ -148,17 +145,3 @@ def _to_cell(picture: Image, cell: int) -> Frame:
     if bytes_.shape[0] == cell:
         return bytes_
     return np.asarray(cv2.resize(bytes_, (cell, cell), interpolation=cv2.INTER_CUBIC), np.uint8)
-
-
-def _write(
-    picture: Frame,
-    text: str,
-    at: tuple[int, int],
-    colour: tuple[int, int, int] = _INK,
-    scale: float = _SCALE,
-) -> None:
-    """Text on one line, smaller where it would not fit into the picture."""
-    width = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)[0][0]
-    scale *= min(1.0, (picture.shape[1] - at[0]) / max(1, width))
-    thickness = 2 if scale >= 0.7 else 1
-    cv2.putText(picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, thickness, cv2.LINE_AA)

@@ -152,6 +152,17 @@ def test_the_preview_shows_truth_prediction_and_half_green_around_them() -> None
     assert sheet[52 + 40, 136 + 5].tolist() == [128, 128, 128]
 
 
+@pytest.mark.parametrize("input_px", [128, 256, 384])
+def test_captions_of_the_preview_are_read_in_a_window_too(input_px: int) -> None:
+    image, mask = np.zeros((input_px, input_px, 3), np.float32), np.zeros((input_px, input_px), np.float32)
+    sheet = preview_sheet([image] * 2, [mask] * 2, [mask] * 2, "masks  iteration 7")
+    header = (sheet.shape[0] - input_px - 4) // 2
+    for line in (sheet[:header], sheet[header : 2 * header]):
+        rows = np.flatnonzero((line.max(axis=2) > 150).any(axis=1))
+        height = rows[-1] - rows[0] + 1
+        assert height * min(1, 1000 / sheet.shape[1]) >= 9, "in a window 1000 px wide"
+
+
 def test_without_labels_it_says_how_to_make_some(tmp_path: Path, make_faces) -> None:
     make_faces(tmp_path / "plain", 3, Side.SRC, size_px=64)
     with pytest.raises(UserError, match="mask_edit"):
