@@ -287,8 +287,11 @@ def _from_file(path: Path, cls: type[StageSettings]) -> dict[str, Any]:
 def _describe(error: ValidationError, flags: Collection[str]) -> str:
     lines = []
     for item in error.errors():
-        name = str(next(iter(item["loc"]), "")).replace("_", "-")
+        first, *inside = item["loc"] or ("",)
+        name = str(first).replace("_", "-")
         flag = f"--{name}" if f"--{name}" in flags else name
+        if inside and isinstance(inside[0], int):  # else the members of a union
+            flag = ".".join(map(str, (flag, *inside)))
         message = item["msg"].removeprefix("Value error, ")
         choices = re.findall(r"'([^']*)'", str(item.get("ctx", {}).get("expected", "")))
         if found := nearest(str(item["input"]), choices):
