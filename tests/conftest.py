@@ -2,6 +2,7 @@
 
 import os
 import runpy
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Generator
@@ -42,6 +43,9 @@ MakeFaces = Callable[..., None]
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(SkipLacking())
+    # nohup has whatever it starts ignore SIGHUP, which stages respect and tests send.
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
