@@ -14,8 +14,8 @@ from faceswap.facepack.finder import Finder
 from faceswap.facepack.labels import all_faces
 from faceswap.facepack.landmarker import Landmarker
 from faceswap.facepack.state import StateFile
-from faceswap.facepack.tasks import FindTask, LandmarkTask, Task
-from faceswap.facepack.training import Schedule, train
+from faceswap.facepack.tasks import FindTask, LandmarkTask
+from faceswap.facepack.training import Schedule, Task, train
 
 Part = Literal["finder", "landmarks"]
 

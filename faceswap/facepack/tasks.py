@@ -1,14 +1,12 @@
 """The two things the pack learns, each as: a network, batches drawn from a seed, and a loss."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from faceswap.facepack.anchors import assign, encode, lay_anchors
 from faceswap.facepack.backgrounds import load_photographs
@@ -18,23 +16,8 @@ from faceswap.facepack.finder import Finder
 from faceswap.facepack.landmarker import Landmarker
 from faceswap.facepack.losses import FinderTargets, finder_loss, landmark_loss
 from faceswap.facepack.scenes import Scene, SceneMaker
+from faceswap.facepack.training import Task
 from faceswap.types import Frame
-
-
-class Task(ABC):
-    """One network to train; a batch depends on its random generator alone."""
-
-    name: str
-    rate: float
-    network: nn.Module
-
-    @abstractmethod
-    def draw(self, random: Generator) -> Any:
-        """The next batch, on the CPU."""
-
-    @abstractmethod
-    def loss(self, batch: Any) -> Tensor:
-        """The scalar to lower."""
 
 
 class LandmarkTask(Task):

@@ -2,6 +2,7 @@
 
 import math
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,13 +16,28 @@ from torch import Tensor, nn
 
 from faceswap.console import progress_bar
 from faceswap.facepack.state import State
-from faceswap.facepack.tasks import Task
 from faceswap.stopping import StopRequest
 
 _WARM_UP = 0.02
 _LAST_RATE = 0.01
 # Without an end in sight, the rate rises over so many steps.
 _WARM_UP_STEPS = 50
+
+
+class Task(ABC):
+    """One network to train; a batch depends on its random generator alone."""
+
+    name: str
+    rate: float
+    network: nn.Module
+
+    @abstractmethod
+    def draw(self, random: np.random.Generator) -> Any:
+        """The next batch, on the CPU."""
+
+    @abstractmethod
+    def loss(self, batch: Any) -> Tensor:
+        """The scalar to lower."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from faceswap.types import Mask, Points
 
 _TOLERANCE_PX = 0.5
 # Drawn this much finer and averaged, in 1/16 of such a pixel.
-_FINENESS, _SUBPIXEL_BITS = 4, 4
+_STROKE_FINENESS, _SUBPIXEL_BITS = 4, 4
 
 
 def paint(
@@ -34,9 +34,9 @@ def paint(
 
 def stroke(path: Points, radius_px: float, size_px: int) -> Mask:
     """What a round brush covers along `path` (N, 2), as a mask (size_px, size_px) with soft edges."""
-    fine = np.zeros((size_px * _FINENESS, size_px * _FINENESS), np.uint8)
-    fixed = np.rint(((path + 0.5) * _FINENESS - 0.5) * 2**_SUBPIXEL_BITS).astype(np.int32)
-    width = max(1, round(2 * radius_px * _FINENESS))
+    fine = np.zeros((size_px * _STROKE_FINENESS, size_px * _STROKE_FINENESS), np.uint8)
+    fixed = np.rint(((path + 0.5) * _STROKE_FINENESS - 0.5) * 2**_SUBPIXEL_BITS).astype(np.int32)
+    width = max(1, round(2 * radius_px * _STROKE_FINENESS))
     cv2.polylines(fine, [fixed.reshape(-1, 1, 2)], False, 255, width, shift=_SUBPIXEL_BITS)
     for x, y in fixed[[0, -1]].tolist():
         cv2.circle(fine, (x, y), width * 2 ** (_SUBPIXEL_BITS - 1), 255, -1, shift=_SUBPIXEL_BITS)

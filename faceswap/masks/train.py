@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from faceswap.console import say
 from faceswap.errors import UserError
 from faceswap.facepack.state import State
-from faceswap.facepack.tasks import Task
+from faceswap.facepack.training import Task
 from faceswap.io import checkpoint, moments
 from faceswap.io.files import write_json
 from faceswap.io.images import write_image

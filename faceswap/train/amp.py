@@ -11,7 +11,7 @@ from faceswap.train.blur import gaussian_blur
 from faceswap.train.losses import widen_mask
 from faceswap.train.styles import TV_WEIGHT, total_variation
 
-BACKGROUND_WEIGHT = 0.1
+UNLIKENESS_WEIGHT = 0.1
 QUICK_SIGMA = 3.0
 
 
@@ -25,7 +25,7 @@ def background_terms(face: Tensor, target: Tensor, mask: Tensor) -> Tensor:
         outside = 1 - widen_mask(mask.float())
         drawn, wanted = face.float() * outside, target.float() * outside
         unlikeness = (drawn - wanted).square().mean(dim=(1, 2, 3))
-        return BACKGROUND_WEIGHT * unlikeness + TV_WEIGHT * total_variation(drawn)
+        return UNLIKENESS_WEIGHT * unlikeness + TV_WEIGHT * total_variation(drawn)
 
 
 def blurred_mask(mask: Tensor) -> Tensor:
