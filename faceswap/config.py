@@ -24,9 +24,8 @@ from pydantic_settings import (
 from faceswap import __version__
 from faceswap.cli import flags_of, group_help, nearest, tidy, told_apart
 from faceswap.console import command, warn
-from faceswap.errors import Stopped, UserError
+from faceswap.errors import Stopped, UserError, explained
 from faceswap.io.documents import read_json, read_settings
-from faceswap.io.faults import explained
 from faceswap.io.files import list_names, write_json
 from faceswap.io.lock import locked, owner_of
 from faceswap.stopping import Ending, StopRequest, exit_code
@@ -166,7 +165,8 @@ def _stage_name(settings: type[StageSettings]) -> str:
     Python calls the program's module `__main__` and keeps its name in the spec.
     """
     module = settings.__module__ if settings.__module__.startswith("stages.") else "__main__"
-    return getattr(sys.modules[module].__spec__, "name", module) if module in sys.modules else module
+    name = getattr(sys.modules[module].__spec__, "name", module) if module in sys.modules else module
+    return ".".join(name.split(".")[:2])  # a stage that is a folder has a module for its actions
 
 
 # pydantic-settings lists an enum's member names in --help; a literal of its values is what people type.

@@ -162,9 +162,9 @@ def _gpu() -> Iterator[Finding]:
 
 
 def _ffmpeg() -> Iterator[Finding]:
-    from faceswap.io.choose import choose_film
-    from faceswap.io.codecs import CODECS
-    from faceswap.io.ffmpeg import ffmpeg_binary
+    from faceswap.media.codecs import CODECS
+    from faceswap.media.encoders import choose_film
+    from faceswap.media.ffmpeg import ffmpeg_binary
 
     binary = ffmpeg_binary()
     done = subprocess.run([binary, "-version"], capture_output=True, encoding="utf-8", errors="replace")
@@ -181,8 +181,8 @@ def _ffmpeg() -> Iterator[Finding]:
 
 
 def _models() -> Iterator[Finding]:
-    from faceswap.detector.files import load_detector
-    from faceswap.faces.packs import BUNDLED, INSIGHTFACE_HOME, load_pack
+    from faceswap.align.packs import BUNDLED, INSIGHTFACE_HOME, load_pack
+    from faceswap.detector.network.files import load_detector
     from faceswap.masks.segmenter import bundled_folder, find_model
     from faceswap.train.base import base_names
     from faceswap.workspace import assets

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from faceswap.console import command
-from faceswap.io.clips import clips_beside
 from faceswap.io.files import list_images
+from faceswap.media.clips import clips_beside
 from faceswap.types import Side
 from faceswap.workspace import MASK_SETTINGS, Workspace
 

@@ -11,8 +11,10 @@ from faceswap.cli import nearest
 def stages() -> dict[str, tuple[str, str]]:
     """Number -> (module, one line), read from the docstrings `N name: line` without importing anything."""
     found = {}
-    for path in Path(__file__).parent.glob("[!_]*.py"):
-        line = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition("\n")[0]
+    folder = Path(__file__).parent
+    for path in (*folder.glob("[!_]*.py"), *(package.parent for package in folder.glob("*/__init__.py"))):
+        file = path / "__init__.py" if path.is_dir() else path
+        line = (ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "").partition("\n")[0]
         number, _, rest = line.partition(" ")
         found[path.stem] = (number, rest.partition(": ")[2])
     return dict(sorted(found.items(), key=lambda item: (_order(item[1][0]), item[0])))

@@ -12,8 +12,8 @@ given later and taken back with --no-smooth.
 from collections.abc import Iterable
 from pathlib import Path
 
+from faceswap.align.align import AlignSettings, align
 from faceswap.config import run_stage
-from faceswap.faces.align import AlignSettings, align
 from faceswap.faceset.stored_masks import masks_of
 from faceswap.types import Side
 

@@ -10,8 +10,8 @@ same command continues. Frames without a face are listed at the end and in align
 from collections.abc import Iterable
 from pathlib import Path
 
+from faceswap.align.align import AlignSettings, align
 from faceswap.config import run_stage
-from faceswap.faces.align import AlignSettings, align
 from faceswap.faceset.stored_masks import masks_of
 from faceswap.types import Side
 

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from faceswap.benchmark.cases import bench_align, bench_judge
-from faceswap.benchmark.machine import describe_machine
-from faceswap.benchmark.memory import PeakMemory
+from faceswap.benchmark.machine import PeakMemory, describe_machine
 from faceswap.benchmark.merging import bench_compositing, bench_preview, bench_stream
 from faceswap.benchmark.training import MODELS, bench_speed_up, bench_training
 from faceswap.config import StageSettings, option, run_stage

@@ -15,11 +15,11 @@ from pathlib import Path
 from faceswap.config import StageSettings, option, run_stage
 from faceswap.console import say
 from faceswap.errors import UserError
-from faceswap.io.cut import choose_sound, cut, parse_part, read_list
-from faceswap.io.extract import say_geometry
-from faceswap.io.survey import surveyed
-from faceswap.io.tracks import fitting
-from faceswap.io.video import probe
+from faceswap.media.cut import choose_sound, cut, parse_part, read_list
+from faceswap.media.extract import say_geometry
+from faceswap.media.probe.survey import surveyed
+from faceswap.media.probe.video import probe
+from faceswap.media.tracks import fitting
 
 
 class Settings(StageSettings):

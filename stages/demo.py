@@ -22,7 +22,7 @@ from faceswap.errors import UserError
 from faceswap.io.documents import read_as
 from faceswap.io.files import write_json
 from faceswap.io.images import write_image
-from faceswap.io.storyboard import storyboard
+from faceswap.media.storyboard import storyboard
 from faceswap.stopping import SIGNALS, exit_code, reason
 from faceswap.workspace import assets
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from faceswap.config import StageSettings, option, run_stage
 from faceswap.console import say
-from faceswap.io.denoise import denoise
+from faceswap.media.denoise import denoise
 from faceswap.types import Side
 
 

@@ -25,12 +25,12 @@ from pathlib import Path
 from faceswap.config import option, run_stage
 from faceswap.console import command, say, warn
 from faceswap.errors import UserError
-from faceswap.io.alpha import alpha_of, carried_alpha
-from faceswap.io.encode import FRAMES_NOTE, MASK_NOTE, NOTE, Pictures, encode, is_deep
 from faceswap.io.files import list_images
-from faceswap.io.timing import Timing, find_frames_timing, find_pictures, find_timing, without_missing
-from faceswap.io.video import Clip
-from faceswap.merge.film import FilmSettings, kept_in
+from faceswap.media.alpha import alpha_of, carried_alpha
+from faceswap.media.encode import FRAMES_NOTE, MASK_NOTE, NOTE, Pictures, encode, is_deep
+from faceswap.media.film import FilmSettings, kept_in
+from faceswap.media.probe.video import Clip
+from faceswap.media.timing import Timing, find_frames_timing, find_pictures, find_timing, without_missing
 from faceswap.types import Mask, Side
 
 _SKIP = "; where they were deleted on purpose, add --skip-missing"

@@ -13,12 +13,11 @@ from typing import Literal
 from faceswap.config import StageSettings, option, run_stage
 from faceswap.console import say
 from faceswap.errors import UserError
-from faceswap.io.clips import find_clips
-from faceswap.io.extract import extract
-from faceswap.io.photographs import refuse_stills
-from faceswap.io.ranges import warn_of_ranges
-from faceswap.io.survey import Deinterlace
-from faceswap.io.timestamps import Choice
+from faceswap.media.clips import find_clips, refuse_stills
+from faceswap.media.dynamic_range import warn_of_ranges
+from faceswap.media.extract import extract
+from faceswap.media.probe.survey import Deinterlace
+from faceswap.media.timestamps import Choice
 from faceswap.types import Side
 from faceswap.walk import next_step
 

@@ -16,9 +16,9 @@ from pydantic_settings import CliPositionalArg
 
 from faceswap.config import StageSettings, option, run_stage
 from faceswap.console import say
-from faceswap.faces.landmarks import pose_deg, roll_deg
 from faceswap.faceset.sheet import contact_sheet
 from faceswap.faceset.store import Face, Faceset
+from faceswap.geometry.landmarks import pose_deg, roll_deg
 from faceswap.io.images import write_image
 from faceswap.types import Side
 

@@ -22,9 +22,8 @@ from faceswap.faceset.store import Faceset
 from faceswap.faceset.stored_masks import FOLDER, count_known, counted, masks_of
 from faceswap.io.files import write_json
 from faceswap.masks.apply import apply
-from faceswap.masks.chosen import choose_model
 from faceswap.masks.crops import MaskNetwork
-from faceswap.masks.sets import SetSettings
+from faceswap.masks.selection import SetSettings, choose_model
 from faceswap.masks.smooth import is_smoothed, smooth, unsmooth
 from faceswap.runtime import DeviceName, Precision, choose_device, choose_dtype
 from faceswap.types import Side

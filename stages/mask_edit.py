@@ -24,11 +24,10 @@ from faceswap.config import StageSettings, option, run_stage
 from faceswap.console import command, progress_bar, say, warn
 from faceswap.errors import UserError
 from faceswap.faceset.store import Faceset
-from faceswap.masks.assess import Assessment, assess
-from faceswap.masks.chosen import choose_model
 from faceswap.masks.crops import MaskNetwork
-from faceswap.masks.editing import MaskEditor, is_labelled
-from faceswap.masks.suggest import suggest
+from faceswap.masks.edit.editing import MaskEditor, is_labelled
+from faceswap.masks.edit.suggest import Assessment, assess, suggest
+from faceswap.masks.selection import choose_model
 from faceswap.runtime import DeviceName, Precision, choose_device, choose_dtype
 from faceswap.types import Side
 
@@ -61,7 +60,7 @@ def main(cfg: Settings) -> None:
     seen = assess_all(faceset, load()) if cfg.suggest else {}
     editor = MaskEditor(faceset, find_suggestions(faceset, seen, cfg.suggest) if seen else ())
     editor.uncertainties = {number: made.uncertainty for number, made in seen.items()}
-    from faceswap.gui.masks import edit
+    from faceswap.gui.mask_editor.window import edit
 
     edit(editor, load, writable=os.access(folder, os.W_OK))
     say(f"{len(editor.labelled)} of {editor.count} faces have a drawn mask")

@@ -21,7 +21,7 @@ from faceswap.faceset.stored_masks import count_known, counted, masks_of
 from faceswap.io.files import list_images
 from faceswap.io.leftout import say_left_out
 from faceswap.masks.export import Exported, export_crops, export_frames
-from faceswap.masks.sets import SetSettings
+from faceswap.masks.selection import SetSettings
 from faceswap.types import Side
 
 

@@ -13,7 +13,7 @@ from faceswap.config import option, run_stage
 from faceswap.console import say
 from faceswap.faceset.stored_masks import masks_of
 from faceswap.masks.export import fetch
-from faceswap.masks.sets import SetSettings
+from faceswap.masks.selection import SetSettings
 
 
 class Settings(SetSettings):

@@ -17,7 +17,7 @@ from faceswap.errors import UserError
 from faceswap.faceset.store import Faceset
 from faceswap.faceset.stored_masks import masks_of
 from faceswap.masks.removal import has_removed, remove_polygons, remove_stored, restore
-from faceswap.masks.sets import SetSettings
+from faceswap.masks.selection import SetSettings
 from faceswap.types import Side
 
 

@@ -23,7 +23,7 @@ from faceswap.errors import UserError
 from faceswap.faceset.store import Faceset, has_faces
 from faceswap.faceset.stored_masks import masks_of
 from faceswap.io.files import write_json
-from faceswap.masks.chosen import BUNDLED, DEFAULT
+from faceswap.masks.selection import BUNDLED, DEFAULT
 from faceswap.models.arch import ENCODER, SegmenterArch
 from faceswap.runtime import DeviceName, Precision, choose_device, choose_dtype, keep_freed_memory
 from faceswap.types import FaceType, Side
@@ -96,11 +96,11 @@ def train_labelled(
     cfg: Settings, facesets: list[Faceset], device: "torch.device", dtype: "torch.dtype"
 ) -> None:
     """Train model/NAME on the labels of both facesets until the target, the time or a stop."""
-    from faceswap.facepack.training import Schedule, train
-    from faceswap.masks.augment import Augmenter, AugmentSettings
-    from faceswap.masks.train import MaskTask, RunKeeper
-    from faceswap.masks.train_labels import collect_labels
-    from faceswap.masks.train_run import SCRATCH, open_run
+    from faceswap.learn.loop import Schedule, train
+    from faceswap.masks.train.augment import Augmenter, AugmentSettings
+    from faceswap.masks.train.data import collect_labels
+    from faceswap.masks.train.run import SCRATCH, open_run
+    from faceswap.masks.train.train import MaskTask, RunKeeper
 
     folder = cfg.place.model(cfg.model, new=True)
     base = cfg.base or (SCRATCH if cfg.arch == "xseg" else BUNDLED)
@@ -145,10 +145,10 @@ def asked(cfg: Settings) -> dict[str, Any]:
 def train_bundled(cfg: Settings, device: "torch.device", dtype: "torch.dtype") -> None:
     """Train the bundled model on the data that may train what ships, its state kept in --work."""
     from faceswap.facepack.make import use_threads
-    from faceswap.facepack.training import Schedule
-    from faceswap.masks.generic import generic_samples, train_generic
-    from faceswap.masks.generic_labels import SOURCES, UNRESTRICTED
-    from faceswap.masks.train_run import SCRATCH, open_run
+    from faceswap.learn.loop import Schedule
+    from faceswap.masks.train.generic import generic_samples, train_generic
+    from faceswap.masks.train.generic_labels import SOURCES, UNRESTRICTED
+    from faceswap.masks.train.run import SCRATCH, open_run
 
     if cfg.minutes is None and cfg.iterations is None:
         raise UserError("--generic needs an end, towards which its steps shrink", "", "add --minutes 90")
@@ -172,8 +172,8 @@ def train_bundled(cfg: Settings, device: "torch.device", dtype: "torch.dtype") -
 
 def measure(cfg: Settings, device: "torch.device", dtype: "torch.dtype") -> None:
     """Write measured.json beside the model in --output, and pictures of its worst faces into --work."""
-    from faceswap.masks import measure as exams
     from faceswap.masks.segmenter import load_segmenter
+    from faceswap.masks.train import measure as exams
 
     scores = exams.measure(load_segmenter(cfg.output, device, dtype), cfg.data, cfg.work)
     write_json(cfg.output / "measured.json", scores)

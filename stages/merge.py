@@ -27,19 +27,18 @@ from faceswap.console import command, say, warn
 from faceswap.errors import UserError
 from faceswap.faceset.store import Faceset
 from faceswap.faceset.stored_masks import count_known, counted, masks_of
-from faceswap.io.alpha import carried_alpha
-from faceswap.io.ranges import warn_of_ranges
-from faceswap.masks.chosen import choose_model
-from faceswap.merge.film import FilmSettings, kept_in
+from faceswap.masks.selection import choose_model
+from faceswap.media.alpha import carried_alpha
+from faceswap.media.dynamic_range import warn_of_ranges
+from faceswap.media.film import FilmSettings, kept_in
+from faceswap.merge.face_masks import needs_own, needs_segmenter
 from faceswap.merge.flicker import Flicker, flicker
-from faceswap.merge.headings import HEADINGS
-from faceswap.merge.looks import Looks
-from faceswap.merge.own import needs_own, needs_segmenter
+from faceswap.merge.keyframes import Looks
 from faceswap.merge.plan import Cast, Task, plan
 from faceswap.merge.record import Record
 from faceswap.merge.run import Merger, Summary, merge
 from faceswap.merge.session import NAME, Clip, Session
-from faceswap.merge.settings import MergeSettings
+from faceswap.merge.settings import HEADINGS, MergeSettings
 from faceswap.merge.steady import Survey
 from faceswap.merge.stream import Films, find_source, stream
 from faceswap.runtime import DeviceName, Precision, choose_device, choose_dtype
@@ -131,7 +130,7 @@ def merge_frames(cfg: Settings) -> None:
     survey = Survey(cast, predictor.identity, predictor.face_type, run / "cache")
     merger = Merger(record, *means, survey)
     if cfg.interactive and session:
-        from faceswap.gui.merge import edit
+        from faceswap.gui.merge_window.window import edit
 
         edit(session, cast, merger, predictor.identity)
         tell_what_is_left(cfg, plan(cast, predictor.identity, session.looks), record)

@@ -20,9 +20,9 @@ from pydantic_settings import CliPositionalArg
 from faceswap.config import StageSettings, option, run_actions
 from faceswap.console import command, say
 from faceswap.errors import UserError
-from faceswap.io import checkpoint
 from faceswap.io.files import free_folder, gib
 from faceswap.io.lock import FolderLock
+from faceswap.learn import checkpoint
 
 
 class List(StageSettings):
@@ -51,7 +51,7 @@ def list_models(cfg: List) -> None:
     if not names:
         say(f"no models in {cfg.place.models}")
     folders = {name: cfg.place.model(name) for name in names}
-    from faceswap.train import backups
+    from faceswap.learn import backups
 
     for name, folder in folders.items():
         for number, path in enumerate(checkpoint.saved(folder)):
@@ -64,7 +64,7 @@ def back_up(cfg: One) -> None:
     """Keep the newest checkpoint of a model, also while it is trained."""
     folder = cfg.folder
     # torch takes seconds to import; what is missing should be said at once.
-    from faceswap.train import backups
+    from faceswap.learn import backups
 
     say(f"backup {backups.back_up(folder, 'hand').path} made")
 
@@ -78,7 +78,7 @@ def restore(cfg: Restore) -> None:
             say(f"model {cfg.name} is back")
             if cfg.iteration is None:
                 return
-        from faceswap.train import backups
+        from faceswap.learn import backups
 
         chosen = backups.restore(cfg.folder, cfg.iteration)
     say(f"model {cfg.name} is at iteration {chosen.iteration} again; what was newer is among its backups")

@@ -24,7 +24,7 @@ def main(cfg: Settings) -> None:
     # It may be opened before the training that it watches.
     folder = (cfg.run or cfg.place.model(cfg.model, new=True)).absolute()
     where = () if cfg.run else ("--workspace", cfg.workspace)
-    from faceswap.gui.preview import watch
+    from faceswap.gui.preview_window.window import watch
 
     watch(folder, command("stages.train", *where, "--model", folder.name))
 

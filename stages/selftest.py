@@ -20,9 +20,9 @@ from faceswap.io.files import list_images, sha256
 from faceswap.runtime import DeviceName, Precision, choose_device, choose_dtype
 
 if TYPE_CHECKING:
-    from faceswap.detector.checkpoints import Judged
-    from faceswap.detector.judge import Judge
-    from faceswap.detector.pairs import Comparison
+    from faceswap.detector.data.pairs import Comparison
+    from faceswap.detector.network.judge import Judge
+    from faceswap.detector.selftest.checkpoints import Judged
 
 
 class Settings(StageSettings):
@@ -44,10 +44,10 @@ class Settings(StageSettings):
 
 def main(cfg: Settings) -> None:
     require_finished(cfg)
-    from faceswap.detector.files import WEIGHTS, choose_detector, load_detector
-    from faceswap.detector.judge import Judge
-    from faceswap.detector.report import about, write_report
-    from faceswap.detector.selftest import run_selftest
+    from faceswap.detector.network.files import WEIGHTS, choose_detector, load_detector
+    from faceswap.detector.network.judge import Judge
+    from faceswap.detector.selftest.report import about, write_report
+    from faceswap.detector.selftest.selftest import run_selftest
 
     folder = choose_detector(cfg.detector)
     detector, card = load_detector(folder)
@@ -78,8 +78,8 @@ def require_finished(cfg: Settings) -> None:
 
 
 def opened(cfg: Settings) -> "Comparison":
-    from faceswap.detector.clip import open_clip
-    from faceswap.detector.pairs import open_finished
+    from faceswap.detector.data.pairs import open_finished
+    from faceswap.detector.selftest.clip import open_clip
 
     place = cfg.place
     if cfg.clip is not None:
@@ -90,8 +90,8 @@ def opened(cfg: Settings) -> "Comparison":
 
 
 def checkpoints(cfg: Settings, judge: "Judge") -> "Iterator[Judged]":
-    from faceswap.detector.checkpoints import judge_checkpoints, merged_look, take_shots
-    from faceswap.detector.pairs import untouched
+    from faceswap.detector.data.pairs import untouched
+    from faceswap.detector.selftest.checkpoints import judge_checkpoints, merged_look, take_shots
 
     run, look = cfg.place.model(cfg.model), merged_look(cfg.place.merged / "merge.json")
     shots = take_shots(*untouched(cfg.place), cfg.checkpoint_frames)

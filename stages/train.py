@@ -19,28 +19,26 @@ from contextlib import ExitStack, closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from faceswap.align.packs import find_pack
 from faceswap.config import FaceTypeOption, option, read_preset, run_stage
 from faceswap.console import say, warn
 from faceswap.errors import UserError
-from faceswap.faces.packs import find_pack
 from faceswap.faceset.store import Faceset, has_faces
 from faceswap.faceset.stored_masks import counted, masks_of
-from faceswap.io import checkpoint
 from faceswap.io.documents import read_settings
 from faceswap.io.lock import FolderLock
-from faceswap.io.ranges import warn_of_ranges
+from faceswap.learn import checkpoint
+from faceswap.media.dynamic_range import warn_of_ranges
 from faceswap.models.arch import Arch
 from faceswap.runtime import DeviceName, Precision, choose_device, choose_dtype, keep_freed_memory
 from faceswap.train import settings as schedule
-from faceswap.train.cache import find_samples, open_samples
-from faceswap.train.economy import Economy, default_batch_size
-from faceswap.train.headings import FIXED, HEADINGS
-from faceswap.train.held_back import hold_back
-from faceswap.train.journal import Journal
+from faceswap.train.data.cache import find_samples, open_samples
+from faceswap.train.data.samples import SampleStore, hold_back
+from faceswap.train.log import Journal
 from faceswap.train.options import StepOptions
-from faceswap.train.orders import Director, Orders
-from faceswap.train.samples import SampleStore
-from faceswap.train.settings import ScheduleSettings
+from faceswap.train.schedule import Director, Orders
+from faceswap.train.settings import FIXED, HEADINGS, ScheduleSettings
+from faceswap.train.update.economy import Economy, default_batch_size
 from faceswap.types import FaceType, Side
 from faceswap.walk import next_step
 
@@ -134,7 +132,7 @@ def main(cfg: Settings) -> None:
 
 def open_and_train(cfg: Settings, folder: Path, device: "torch.device", share: "Share") -> None:
     """Open model and faces, and train as this process's share says."""
-    from faceswap.train import pretraining
+    from faceswap.train import reset
     from faceswap.train.run import open_run
 
     with share.first():
@@ -150,7 +148,7 @@ def open_and_train(cfg: Settings, folder: Path, device: "torch.device", share: "
             for note in run.notes:
                 say(note)
             if run.pretraining and not cfg.pretrain:
-                say(pretraining.leave(run, write=share.is_first))
+                say(reset.leave(run, write=share.is_first))
             run.pretraining = cfg.pretrain
             cfg = resolve(cfg, run, device, share)
             if share.is_first:
@@ -199,11 +197,11 @@ def train(
 ) -> None:
     """Train as `cfg` says until its target, its time or a stop."""
     from faceswap.train.base import describe
-    from faceswap.train.batches import Batches
-    from faceswap.train.board import Board
-    from faceswap.train.following import SharedStep, follow
+    from faceswap.train.data.batches import Batches
+    from faceswap.train.follow import SharedStep, follow
     from faceswap.train.quality import make_judge
     from faceswap.train.trainer import Trainer
+    from faceswap.train.viewer import Board
 
     dtype = choose_dtype(cfg.precision, device)
     batch_size = cfg.batch_size or default_batch_size(device)

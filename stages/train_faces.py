@@ -50,7 +50,7 @@ def main(cfg: Settings) -> None:
         _measure(cfg)
         return
     from faceswap.facepack.make import labelled_faces, make, use_threads
-    from faceswap.facepack.training import Schedule
+    from faceswap.learn.loop import Schedule
 
     use_threads(cfg.threads)
     faces = labelled_faces(cfg.data, cfg.work)

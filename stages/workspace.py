@@ -15,9 +15,8 @@ from typing import ClassVar
 from faceswap.config import StageSettings, option, run_stage
 from faceswap.console import say
 from faceswap.errors import UserError
-from faceswap.io.clips import clips_beside, is_video
 from faceswap.io.files import atomic_path, list_images
-from faceswap.io.photographs import bring_photographs, is_still, new_photographs
+from faceswap.media.clips import bring_photographs, clips_beside, is_still, is_video, new_photographs
 from faceswap.types import Side
 from faceswap.walk import next_step
 

@@ -21,10 +21,9 @@ try:
     import cv2
     import numpy as np
 
-    from faceswap.faces.geometry import crop_transform
-    from faceswap.faces.template import HEAD_MODEL
     from faceswap.faceset.metadata import FaceMeta
     from faceswap.faceset.store import write_face
+    from faceswap.geometry.geometry import HEAD_MODEL, crop_transform
 
     # Two cores are shared with whatever else runs: more threads than this only fight.
     cv2.setNumThreads(1)

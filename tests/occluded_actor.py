@@ -8,11 +8,11 @@ import av
 import cv2
 import numpy as np
 
-from faceswap.faces.geometry import crop_transform
-from faceswap.faces.warp import cut_crop
 from faceswap.faceset.metadata import FaceMeta
 from faceswap.faceset.store import Faceset, write_face
 from faceswap.faceset.stored_masks import STORED_PX
+from faceswap.geometry.geometry import crop_transform
+from faceswap.geometry.warp import cut_crop
 from faceswap.io.documents import read_json
 from faceswap.io.images import decode_image
 from faceswap.types import FaceType, Frame, Mask, Side

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from faceswap.faces.analysis import Analyst
-from faceswap.faces.landmarks import hull_mask, outer_eye_distance
-from faceswap.faces.packs import load_pack
+from faceswap.align.analysis import Analyst
+from faceswap.align.packs import load_pack
 from faceswap.faceset.store import Faceset
+from faceswap.geometry.landmarks import hull_mask, outer_eye_distance
 from faceswap.io.images import read_mask
 
 pytestmark = pytest.mark.slow

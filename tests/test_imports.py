@@ -1,180 +1,190 @@
-"""The house's rule of direction: imports point down the layers, optional packages load where used."""
+"""The house's rules: imports point down the rooms, none goes round, optional packages load where used."""
 
 import ast
+import statistics
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 REPOSITORY = Path(__file__).parent.parent
 
-# A module may import from its own layer only what ALLOWED names, and anything from lower layers.
-LAYERS = [
-    {"types", "errors", "commands", "system"},
-    {"cli", "config", "workspace", "walk", "console", "runtime", "stopping", "streams", "io"},
-    {
-        "models",
-        "color",
-        "faces.geometry",
-        "faces.landmarks",
-        "faces.template",
-        "faces.warp",
-        "train.blur",
-        "train.losses",
-        "merge.clone",
-        "merge.compose",
-        "merge.enhance",
-        "merge.filters",
-        "merge.finish",
-        "merge.masks",
-        "merge.motion",
-        "merge.settings",
-        "merge.warp",
-    },
-    {"faceset"},
-    {"faces", "facepack", "masks.crops", "masks.segmenter"},
-    {"train", "merge", "detector", "provenance"},
-    {"masks"},
-    {"gui", "benchmark", "doctor"},
-]
-PURE = [
-    "faces.geometry",
-    "faces.landmarks",
-    "faces.warp",
-    "color",
-    "faces.smoothing",
-    "faces.tracks",
-    "faceset.polygons",
-    "masks.carry",
-    "masks.crops",
-    "masks.document",
-    "masks.picking",
-    "masks.strokes",
-    "masks.suggest",
-    "masks.temporal",
-    "masks.views",
-    "merge.clone",
-    "merge.compose",
-    "merge.enhance",
-    "merge.filters",
-    "merge.finish",
-    "merge.masks",
-    "merge.motion",
-    "merge.warp",
-    "train.augment",
-    "train.blur",
-    "train.colour",
-    "train.losses",
-    "train.sampling",
-    "train.styles",
-    "models",
-]
+# The rooms (folders and single files in faceswap/), from the lowest layer up: a room may import from the
+# layers below its own, and from the rooms left of it in its own.
+LAYERS = """
+types errors streams console stopping cli system runtime workspace
+io config
+geometry color augment
+models media walk
+faceset
+align learn
+facepack train
+masks merge
+detector
+gui benchmark doctor
+"""
+ROOMS = {room: place for place, room in enumerate(LAYERS.split())}
+# They compute: no file, setting, screen or device is asked for in them.
+PURE = {"geometry", "color", "augment"}
+EFFECTS = {"io", "media", "config", "workspace", "console", "runtime"}
 OPTIONAL = {
     "insightface", "onnxruntime", "onnx", "PySide6", "skimage", "segmentation_models_pytorch", "ray",
     "tensorboard",
 }  # fmt: skip
-HEAVY_ONCE = {"faces", "facepack"}
+# The first number is what to aim at, the second what nothing exceeds.
+FILES_OF_A_ROOM, LINES_OF_A_FILE, LINES_OF_A_FUNCTION = 27, 300, 60
+MEDIAN_LINES = range(120, 171)
 
 
 @cache
 def modules() -> dict[str, Path]:
-    paths = sorted((REPOSITORY / "faceswap").rglob("*.py"))
-    parts = [path.relative_to(REPOSITORY / "faceswap").with_suffix("").parts for path in paths]
-    names = [".".join(part for part in each if part != "__init__") for each in parts]
-    return dict(zip(names, paths, strict=True))
-
-
-@cache
-def parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
-@cache
-def imports(path: Path, *, top_level_only: bool = False) -> set[str]:
-    tree = parsed(path)
-    nodes = [*_skip_type_checking(tree.body)] if top_level_only else [*ast.walk(tree)]
-    found: set[str] = set()
-    for node in nodes:
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    """Dotted name below faceswap (stages: with "stages." before it) -> file."""
+    found = {}
+    for path in sorted(REPOSITORY.glob("faceswap/**/*.py")) + sorted(REPOSITORY.glob("stages/**/*.py")):
+        parts = path.relative_to(REPOSITORY).with_suffix("").parts
+        parts = parts[1:] if parts[0] == "faceswap" else parts
+        if name := ".".join(part for part in parts if part != "__init__"):
+            found[name] = path
     return found
 
 
-def _skip_type_checking(body: list[ast.stmt]) -> list[ast.stmt]:
-    return [n for n in body if not (isinstance(n, ast.If) and "TYPE_CHECKING" in ast.unparse(n.test))]
+@cache
+def parsed(module: str) -> ast.Module:
+    return ast.parse(modules()[module].read_text(encoding="utf-8"))
 
 
-def layer(module: str) -> int:
-    """The layer of the longest named prefix of `module`."""
-    best = (0, -1)
-    for index, names in enumerate(LAYERS):
-        for name in names:
-            if module == name or module.startswith(name + "."):
-                best = max(best, (len(name), index))
-    return best[1]
+@cache
+def imports(module: str, *, when_loaded: bool = False, types: bool = True) -> frozenset[str]:
+    """What a module imports, anywhere or at once, with names of the library relative to it.
+
+    types: also what is only imported for annotations.
+    """
+    found = set[str]()
+    body = parsed(module).body if types else _statements(parsed(module).body)
+    for node in _statements(body) if when_loaded else (part for each in body for part in ast.walk(each)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            inside = {f"{node.module}.{alias.name}" for alias in node.names}
+            modules_inside = {name for name in inside if name.removeprefix("faceswap.") in modules()}
+            found |= modules_inside
+            if inside - modules_inside:
+                found.add(node.module)
+    return frozenset(name.removeprefix("faceswap.") for name in found)
+
+
+def _statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    for node in body:
+        if not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)):
+            yield node
+
+
+def room(module: str) -> str:
+    return module.partition(".")[0]
 
 
 def own(module: str) -> set[str]:
-    """What `module` imports from the library, as names relative to it."""
-    path = modules()[module]
-    return {name.removeprefix("faceswap.") for name in imports(path) if name.startswith("faceswap.")}
+    """The library's modules that a module imports."""
+    return {name for name in imports(module) if name in modules() and name != module}
 
 
-ALL = [name for name in modules() if name]
+LIBRARY = [name for name in modules() if room(name) != "stages"]
 
 
-@pytest.mark.parametrize("module", ALL)
-def test_a_module_imports_only_from_its_own_or_lower_layers(module: str) -> None:
-    assert layer(module) >= 0, f"{module} belongs to no layer: name it in LAYERS"
-    upward = {name for name in own(module) if layer(name) > layer(module)}
-    assert not upward, f"{module} imports upward: {sorted(upward)}"
+def test_every_room_has_its_place_and_every_place_a_room() -> None:
+    assert {room(name) for name in LIBRARY} == set(ROOMS)
 
 
-@pytest.mark.parametrize("module", ALL)
-def test_train_merge_detector_and_gui_know_only_what_they_may(module: str) -> None:
-    subject = module.partition(".")[0]
-    forbidden = {"train": {"merge", "detector", "gui"}, "merge": {"train", "detector", "gui"}}.get(
-        subject, {"gui"}
-    )
-    if subject != "gui":
-        assert not {name for name in own(module) if name.partition(".")[0] in forbidden}
+def test_imports_point_down_the_layers() -> None:
+    upward = {
+        f"{module} imports {name}"
+        for module in LIBRARY
+        for name in own(module)
+        if room(name) == "stages" or ROOMS[room(name)] > ROOMS[room(module)]
+    }
+    assert not upward
 
 
-@pytest.mark.parametrize("module", ALL)
-def test_no_library_module_imports_a_stage(module: str) -> None:
-    assert not {name for name in imports(modules()[module]) if name.split(".")[0] == "stages"}
+def test_no_stage_imports_another_stage() -> None:
+    stages = [name for name in modules() if room(name) == "stages"]
+    of = {name: ".".join(name.split(".")[:2]) for name in stages}
+    assert not {
+        f"{name} imports {other}"
+        for name in stages
+        for other in own(name)
+        if other in of and of[other] not in (of[name], "stages")
+    }
 
 
-@pytest.mark.parametrize("path", sorted((REPOSITORY / "stages").glob("*.py")), ids=lambda path: path.stem)
-def test_no_stage_imports_another_stage(path: Path) -> None:
-    assert not {name for name in imports(path) if name.split(".")[0] == "stages"}
+def test_no_imports_go_round() -> None:
+    left = {name: imports(name, types=False) & modules().keys() - {name} for name in modules()}
+    while ends := {name for name, others in left.items() if not others & left.keys()}:
+        left = {name: others for name, others in left.items() if name not in ends}
+    # What only leads to a circle is in none.
+    while starts := left.keys() - {other for others in left.values() for other in others}:
+        left = {name: others for name, others in left.items() if name not in starts}
+    assert not left
 
 
-@pytest.mark.parametrize("module", [m for m in ALL if any(m == p or m.startswith(p + ".") for p in PURE)])
-def test_pure_modules_import_no_io_no_settings_no_device(module: str) -> None:
-    effects = {"io", "config", "workspace", "console", "runtime"}
-    if module.partition(".")[0] == "models":
-        effects -= {"io"}
-    assert not {name for name in own(module) if name.partition(".")[0] in effects}
+def test_training_and_merging_know_neither_the_detector_nor_each_other() -> None:
+    strangers = {"train": {"merge", "detector"}, "merge": {"train", "detector"}}
+    assert not {
+        f"{module} imports {name}"
+        for module in LIBRARY
+        for name in own(module)
+        if room(name) in strangers.get(room(module), ())
+    }
 
 
-@pytest.mark.parametrize("module", ALL)
-def test_optional_packages_are_imported_where_they_are_used(module: str) -> None:
-    roots = {name.partition(".")[0] for name in imports(modules()[module], top_level_only=True)}
-    # The windows' own layer is loaded only where a window is opened.
-    own = {"PySide6"} if module.startswith("gui.") else set()
-    assert not roots & OPTIONAL - own, f"import {sorted(roots & OPTIONAL)} inside the function that needs it"
+def test_pure_rooms_ask_for_no_file_setting_screen_or_device() -> None:
+    assert not {
+        f"{module} imports {name}"
+        for module in LIBRARY
+        if room(module) in PURE
+        for name in own(module)
+        if room(name) in EFFECTS
+    }
 
 
-@pytest.mark.parametrize("module", ALL)
-def test_qt_lives_only_in_gui(module: str) -> None:
-    if not module.startswith("gui"):
-        assert not {name for name in imports(modules()[module]) if name.startswith("PySide6")}
+def test_optional_packages_are_imported_where_they_are_used() -> None:
+    # The windows' own room is loaded only where a window is opened.
+    assert not {
+        f"{module} imports {name}: do it in the function that needs it"
+        for module in LIBRARY
+        for name in imports(module, when_loaded=True)
+        if room(name) in OPTIONAL - ({"PySide6"} if room(module) == "gui" else set())
+    }
+
+
+def test_qt_lives_only_in_gui() -> None:
+    outside = [name for name in LIBRARY if room(name) != "gui"]
+    assert not {name for name in outside if "PySide6" in {room(other) for other in imports(name)}}
+
+
+def test_a_room_has_few_files() -> None:
+    flat: dict[str, int] = {}
+    for path in modules().values():
+        folder = str(path.parent.relative_to(REPOSITORY))
+        flat[folder] = flat.get(folder, 0) + (path.name != "__init__.py")
+    assert not {folder: count for folder, count in flat.items() if count > FILES_OF_A_ROOM}
+
+
+def test_files_and_functions_stay_short() -> None:
+    lines = {
+        name: len(path.read_text(encoding="utf-8").splitlines())
+        for name, path in modules().items()
+        if len(parsed(name).body) > 1  # not those that only say what a room is
+    }
+    assert not {name: count for name, count in lines.items() if count > LINES_OF_A_FILE}
+    assert int(statistics.median(lines.values())) in MEDIAN_LINES
+    functions = [
+        (node.end_lineno - node.lineno + 1, f"{name}.{node.name}")
+        for name in modules()
+        for node in ast.walk(parsed(name))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno
+    ]
+    assert max(functions)[0] <= LINES_OF_A_FUNCTION, max(functions)
 
 
 def test_training_needs_only_torch_numpy_and_opencv() -> None:

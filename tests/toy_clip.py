@@ -8,7 +8,7 @@ import av
 import ffmpeg
 import numpy as np
 
-from faceswap.io.ffmpeg import ffmpeg_binary
+from faceswap.media.ffmpeg import ffmpeg_binary
 
 VARIABLE_MS = (0, 33, 50, 200, 233, 500, 510)
 CLICK_S = 0.25

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from faceswap.faces.geometry import apply_transform, crop_transform, invert_transform
-from faceswap.faces.template import HEAD_MODEL
-from faceswap.io import checkpoint
+from faceswap.geometry.geometry import HEAD_MODEL, apply_transform, crop_transform, invert_transform
+from faceswap.learn import checkpoint
 from faceswap.masks.segmenter import KIND, WEIGHTS
 from faceswap.models.segmenter import SegmenterSpec, build
 from faceswap.types import FaceType, Image, Mask, Points

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from faceswap.faces.geometry import crop_transform
-from faceswap.faces.template import HEAD_MODEL
-from faceswap.faces.warp import cut_crop
 from faceswap.faceset.metadata import FaceMeta
 from faceswap.faceset.store import write_face
+from faceswap.geometry.geometry import HEAD_MODEL, crop_transform
+from faceswap.geometry.warp import cut_crop
 from faceswap.io.images import write_image
 from faceswap.merge.enhance import BUNDLED
 from faceswap.merge.masks import Prediction

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from faceswap.faces.template import HEAD_MODEL
+from faceswap.geometry.geometry import HEAD_MODEL
 from faceswap.types import Frame, Points
 
 # Pixels of the landmarker's input per unit of the mean head: the box around such points has the side that

@@ -14,29 +14,28 @@ from typing import get_args
 import cv2
 import numpy as np
 
-from faceswap.benchmark.clock import cost
-from faceswap.benchmark.scenes import CANVASES, FACE_PX, Scene, scene
-from faceswap.color.sliced import sot
-from faceswap.color.transfer import TRANSFERS
-from faceswap.faces.geometry import crop_transform
+from faceswap.benchmark.cases import CANVASES, FACE_PX, Scene, scene
+from faceswap.benchmark.machine import cost
+from faceswap.color.transfer import TRANSFERS, sot
 from faceswap.faceset.metadata import FaceMeta
 from faceswap.faceset.store import Faceset, write_face
-from faceswap.io.choose import choose_film
-from faceswap.io.encode import MASK_NOTE, NOTE, Pictures, encode, encode_frames
-from faceswap.io.extract import extract
-from faceswap.io.ffmpeg import ffmpeg_binary
+from faceswap.geometry.geometry import crop_transform
 from faceswap.io.files import list_images
 from faceswap.io.images import write_image
-from faceswap.io.timestamps import Choice
-from faceswap.io.timing import Timing, find_timing
 from faceswap.masks.crops import MaskNetwork
-from faceswap.merge.compose import compose
+from faceswap.media.encode import MASK_NOTE, NOTE, Pictures, encode, encode_frames
+from faceswap.media.encoders import choose_film
+from faceswap.media.extract import extract
+from faceswap.media.ffmpeg import ffmpeg_binary
+from faceswap.media.timestamps import Choice
+from faceswap.media.timing import Timing, find_timing
 from faceswap.merge.enhance import BUNDLED
-from faceswap.merge.looks import Look, Looks
+from faceswap.merge.keyframes import Look, Looks
 from faceswap.merge.masks import Prediction
 from faceswap.merge.plan import Cast, plan
 from faceswap.merge.preview import Previewer
 from faceswap.merge.record import Record
+from faceswap.merge.render import compose
 from faceswap.merge.run import Merger, merge
 from faceswap.merge.settings import MergeSettings, Mode
 from faceswap.merge.stream import Films, find_source, stream
@@ -44,7 +43,7 @@ from faceswap.types import FaceType, Image, Json, Mask, Side
 from faceswap.workspace import Workspace
 
 _R = 224
-# What the window shows while a slider moves: `faceswap.gui.merge.PREVIEW_PX`.
+# What the window shows while a slider moves: `faceswap.gui.merge_window.window.PREVIEW_PX`.
 _PREVIEW_PX = 960
 # The model's own picture is laid over nothing.
 _MODES = [mode for mode in get_args(Mode) if mode != "raw-predict"]

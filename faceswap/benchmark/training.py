@@ -9,21 +9,18 @@ import numpy as np
 import torch
 from torch.autograd.profiler_util import FunctionEvent
 
-from faceswap.benchmark.clock import calls_per_s
-from faceswap.benchmark.machine import matrix_peak_flops
-from faceswap.benchmark.memory import PeakMemory
+from faceswap.benchmark.machine import PeakMemory, calls_per_s, matrix_peak_flops
 from faceswap.io.files import gib
 from faceswap.models.arch import Arch, ModelSpec
-from faceswap.models.build import build
-from faceswap.models.flops import iteration_flops
+from faceswap.models.families import build
+from faceswap.models.swap import iteration_flops
 from faceswap.runtime import choose_dtype, keep_freed_memory
-from faceswap.train.batches import Batches
-from faceswap.train.blur import Separable
-from faceswap.train.economy import PLAIN
-from faceswap.train.feed import Feed
+from faceswap.train.data.batches import Batches, Feed
+from faceswap.train.data.samples import SampleStore
 from faceswap.train.memory import Needs, Way, memory_bytes
-from faceswap.train.samples import SampleStore
-from faceswap.train.steps import StepOptions, TrainStep
+from faceswap.train.update.blur import Separable
+from faceswap.train.update.economy import PLAIN
+from faceswap.train.update.steps import StepOptions, TrainStep
 from faceswap.types import Json
 
 MODELS = ("DF-UD 128", "LIAE-UD 128", "LIAE-UDT 224", "DF-UDT 320", "LIAE-UDT 512")

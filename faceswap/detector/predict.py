@@ -9,19 +9,19 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap.detector.gather import cut
-from faceswap.detector.judge import Judge
-from faceswap.detector.metrics import MINIMUM_FRAMES, video_score
+from faceswap.align.analysis import Analyst
+from faceswap.detector.data.gather import cut
+from faceswap.detector.measures.metrics import MINIMUM_FRAMES, video_score
+from faceswap.detector.network.judge import Judge
 from faceswap.errors import UserError
-from faceswap.faces.analysis import Analyst
-from faceswap.io.clips import VIDEO_SUFFIXES
-from faceswap.io.ffmpeg import extract_command, ffmpeg_binary
 from faceswap.io.files import list_images, natural_order
 from faceswap.io.images import DamagedImage, as_uint8, read_image
 from faceswap.io.leftout import left_out, say_left_out
-from faceswap.io.pipes import Decoder
-from faceswap.io.survey import surveyed
-from faceswap.io.video import probe
+from faceswap.media.clips import VIDEO_SUFFIXES
+from faceswap.media.ffmpeg import extract_command, ffmpeg_binary
+from faceswap.media.pipes import Decoder
+from faceswap.media.probe.survey import surveyed
+from faceswap.media.probe.video import probe
 from faceswap.types import Frame, Json, Points
 
 Label = Literal["Real", "Fake", "undetermined"]

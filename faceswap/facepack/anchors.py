@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap.facepack.boxes import Boxes, iou_matrix
+from faceswap.geometry.boxes import Boxes, iou_matrix
 from faceswap.types import Points
 
 STRIDES = (8, 16, 32)

@@ -7,13 +7,13 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from faceswap.facepack.backgrounds import background, draw_shapes
-from faceswap.facepack.boxes import box_from_landmarks
+from faceswap.augment.backgrounds import background, draw_shapes
+from faceswap.augment.photometric import as_colour, change_colours, degrade, light_from_side
+from faceswap.augment.pictures import Picture, mirrored
 from faceswap.facepack.cache import FaceCache
-from faceswap.facepack.landmarker import CROP_PX
-from faceswap.facepack.photometric import as_colour, change_colours, degrade, light_from_side
-from faceswap.facepack.pictures import Picture, mirrored
-from faceswap.faces.landmarks import FLIP_68, mirror_landmarks
+from faceswap.facepack.networks import CROP_PX
+from faceswap.geometry.boxes import box_from_landmarks
+from faceswap.geometry.landmarks import FLIP_68, mirror_landmarks
 from faceswap.types import Points, Transform
 
 SOURCE_SHARE = {"stills": 0.46, "grey": 0.31, "landmarked": 0.14, "segmented": 0.09}

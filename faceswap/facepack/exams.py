@@ -8,12 +8,12 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from faceswap.augment.pictures import Picture, resize
 from faceswap.errors import UserError
-from faceswap.facepack.boxes import Boxes, box_from_landmarks
 from faceswap.facepack.labels import hand_exact, landmarked
-from faceswap.facepack.pictures import Picture, resize
-from faceswap.facepack.points import EYES, INNER, JAW, LIPS
 from faceswap.facepack.teachers import Teachers
+from faceswap.geometry.boxes import Boxes, box_from_landmarks
+from faceswap.geometry.landmarks import EYES, INNER, JAW, LIPS
 from faceswap.io.documents import read_json
 from faceswap.io.files import atomic_path
 from faceswap.types import Points

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from faceswap.facepack.anchors import STRIDES
-from faceswap.facepack.finder import Finder
-from faceswap.facepack.landmarker import CROP_PX, Landmarker
+from faceswap.facepack.networks import CROP_PX, Finder, Landmarker
 from faceswap.io.files import atomic_path
 
 FINDER_FILE = "finder.onnx"

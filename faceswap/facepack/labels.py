@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap.facepack.pictures import Picture, decode_picture, read_picture, resize
-from faceswap.facepack.points import (
+from faceswap.augment.pictures import Picture, decode_picture, read_picture, resize
+from faceswap.facepack.teachers import Teachers
+from faceswap.geometry.landmarks import (
     BROWS,
     EYES,
     JAW,
@@ -25,9 +26,8 @@ from faceswap.facepack.points import (
     NOSE_RIDGE,
     POINTS_N,
     five_points,
+    outer_eye_distance,
 )  # fmt: skip
-from faceswap.facepack.teachers import Teachers
-from faceswap.faces.landmarks import outer_eye_distance
 from faceswap.io.documents import parse, read_json
 from faceswap.types import Points
 

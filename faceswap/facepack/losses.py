@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from faceswap.facepack.points import BROWS, EYES, JAW, LIPS, POINTS_N
+from faceswap.geometry.landmarks import BROWS, EYES, JAW, LIPS, POINTS_N
 
 _EPSILON = 1e-6
 

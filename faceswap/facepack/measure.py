@@ -7,13 +7,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from faceswap.align.analysis import Analyst, FoundFace
+from faceswap.align.packs import load_pack
 from faceswap.console import progress
 from faceswap.facepack import exams
-from faceswap.facepack.boxes import iou_matrix
 from faceswap.facepack.exams import Question
-from faceswap.faces.analysis import Analyst, FoundFace
-from faceswap.faces.landmarks import outer_eye_distance
-from faceswap.faces.packs import load_pack
+from faceswap.geometry.boxes import iou_matrix
+from faceswap.geometry.landmarks import outer_eye_distance
 from faceswap.io.files import atomic_path
 from faceswap.types import Frame, Json
 

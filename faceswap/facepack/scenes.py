@@ -7,13 +7,12 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from faceswap.facepack.backgrounds import background
-from faceswap.facepack.boxes import Boxes, box_from_landmarks
+from faceswap.augment.backgrounds import background
+from faceswap.augment.photometric import as_colour, change_colours, degrade, light_from_side
+from faceswap.augment.pictures import Picture, mirrored, resize
 from faceswap.facepack.cache import FaceCache
-from faceswap.facepack.photometric import as_colour, change_colours, degrade, light_from_side
-from faceswap.facepack.pictures import Picture, mirrored, resize
-from faceswap.facepack.points import INNER, five_points
-from faceswap.faces.landmarks import mirror_landmarks
+from faceswap.geometry.boxes import Boxes, box_from_landmarks
+from faceswap.geometry.landmarks import INNER, five_points, mirror_landmarks
 from faceswap.types import Points, Transform
 
 SOURCE_SHARE = {"stills": 0.40, "grey": 0.34, "landmarked": 0.13, "segmented": 0.13}

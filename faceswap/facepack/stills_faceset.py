@@ -4,10 +4,10 @@ from pathlib import Path
 
 from faceswap.console import progress
 from faceswap.facepack.labels import Labelled, stills
-from faceswap.faces.geometry import crop_transform
-from faceswap.faces.warp import cut_crop
 from faceswap.faceset.metadata import FaceMeta
 from faceswap.faceset.store import write_face
+from faceswap.geometry.geometry import crop_transform
+from faceswap.geometry.warp import cut_crop
 from faceswap.types import FaceType, Side
 
 CROP_PX = 256

@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap.facepack.boxes import Boxes, iou_matrix, suppress
-from faceswap.facepack.pictures import Picture
-from faceswap.facepack.points import MESH_POINTS, MESH_VERTICES
+from faceswap.augment.pictures import Picture
+from faceswap.geometry.boxes import Boxes, iou_matrix, suppress
+from faceswap.geometry.landmarks import MESH_POINTS, MESH_VERTICES
 from faceswap.types import Points
 
 MESH_SIZE = 192

@@ -9,10 +9,9 @@ from typing import Self
 import orjson
 
 from faceswap.console import warn
+from faceswap.errors import is_general
 from faceswap.faceset import carrier
-from faceswap.faceset.fields import SIZES_PX
-from faceswap.faceset.metadata import FaceMeta, MetadataError
-from faceswap.io.faults import is_general
+from faceswap.faceset.metadata import SIZES_PX, FaceMeta, MetadataError
 from faceswap.io.files import write_bytes
 
 INDEX_NAME = "faces.index.jsonl"

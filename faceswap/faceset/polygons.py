@@ -7,8 +7,8 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from faceswap.faces.geometry import apply_transform
 from faceswap.faceset.metadata import FaceMeta, MetadataError
+from faceswap.geometry.geometry import apply_transform
 from faceswap.types import Json, Mask, Points, Transform
 
 Kind = Literal["include", "exclude"]

@@ -20,18 +20,17 @@ import cv2
 import numpy as np
 
 from faceswap.errors import UserError
-from faceswap.faces.geometry import (
+from faceswap.faceset import carrier
+from faceswap.faceset.metadata import SIZES_PX, FaceMeta, MetadataError, read_transform, read_whole
+from faceswap.faceset.polygons import has_area, rasterise, read_polygons
+from faceswap.faceset.store import Face
+from faceswap.geometry.geometry import (
     apply_transform,
     compose_transforms,
     invert_transform,
     resize_transform,
 )
-from faceswap.faces.landmarks import hull_mask
-from faceswap.faceset import carrier
-from faceswap.faceset.fields import SIZES_PX, read_transform, read_whole
-from faceswap.faceset.metadata import FaceMeta, MetadataError
-from faceswap.faceset.polygons import has_area, rasterise, read_polygons
-from faceswap.faceset.store import Face
+from faceswap.geometry.landmarks import hull_mask
 from faceswap.io.files import atomic_path, write_bytes
 from faceswap.io.images import DamagedImage, encode_mask
 from faceswap.io.images import read_mask as read_grey

@@ -1,1 +1,1 @@
-"""Pixels and bytes in and out: the only place where BGR exists."""
+"""Bytes in and out, without torch: the only place, with media, where BGR exists."""

@@ -13,10 +13,17 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
 
 import orjson
-from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
 from faceswap.console import warn
 from faceswap.errors import UserError
+
+
+class Record(BaseModel):
+    """Base of frozen values that are stored as JSON; keys of later versions are kept out of the way."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
 
 MOST_DEEP = 32
 MOST_BYTES = 64 << 20

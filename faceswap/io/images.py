@@ -22,8 +22,7 @@ from faceswap.io.damage import (
 from faceswap.io.damage import DamagedImage as DamagedImage
 from faceswap.io.files import write_bytes
 from faceswap.io.oiio import read_by_oiio, scan_is_whole, size_by_oiio
-from faceswap.io.photos import DEEP, kind_of, read_by_pillow, size_by_pillow
-from faceswap.io.profiles import to_srgb
+from faceswap.io.photos import DEEP, kind_of, read_by_pillow, size_by_pillow, to_srgb
 from faceswap.types import Frame, Mask
 
 _JPEG = (".jpg", ".jpeg")

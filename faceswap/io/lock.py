@@ -144,7 +144,7 @@ def _beside(target: Path) -> Path:
 def _program() -> str:
     """What runs in this process, such as stages.train."""
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
-    return spec.name if spec is not None else Path(sys.argv[0] or "python").name
+    return spec.name.removesuffix(".__main__") if spec is not None else Path(sys.argv[0] or "python").name
 
 
 def _is_at(file: IO[bytes], path: Path) -> bool:

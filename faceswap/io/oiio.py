@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from faceswap.errors import UserError
 from faceswap.io.damage import JPEG_END, DamagedImage
 from faceswap.io.light import signal_of
-from faceswap.io.photos import MOST_PIXELS
-from faceswap.io.profiles import to_srgb
+from faceswap.io.photos import MOST_PIXELS, to_srgb
 from faceswap.types import Frame
 
 # Formats whose floats are light; in TIFF they are the values of a signal.

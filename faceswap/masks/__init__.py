@@ -1,1 +1,1 @@
-"""Masks: what of a crop is face, marked by people, learned by a network, applied to facesets."""
+"""Masks: what of a crop is face, learned by a network, applied to facesets."""

@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 
 from faceswap.errors import UserError
-from faceswap.faces.geometry import compose_transforms, invert_transform, resize_transform
-from faceswap.faces.warp import resample
 from faceswap.faceset.metadata import FaceMeta
 from faceswap.faceset.stored_masks import STORED_PX
+from faceswap.geometry.geometry import compose_transforms, invert_transform, resize_transform
+from faceswap.geometry.warp import resample
 from faceswap.types import FaceType, Frame, Image, Mask, Transform
 
 

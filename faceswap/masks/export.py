@@ -10,13 +10,13 @@ import numpy as np
 
 from faceswap.console import progress_bar
 from faceswap.errors import UserError
-from faceswap.faces.geometry import invert_transform
 from faceswap.faceset.store import Face, Faceset
 from faceswap.faceset.stored_masks import known_mask, mask_origin, mask_path
+from faceswap.geometry.geometry import invert_transform
+from faceswap.geometry.warp import covered, paste_mask
 from faceswap.io.files import atomic_path
 from faceswap.io.flow import ordered_map
 from faceswap.io.images import read_image, write_mask
-from faceswap.merge.warp import covered, paste_mask
 from faceswap.types import Mask
 
 

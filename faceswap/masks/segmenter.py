@@ -12,11 +12,11 @@ from torch import nn
 
 from faceswap.console import command, warn
 from faceswap.errors import UserError
-from faceswap.io import checkpoint
 from faceswap.io.documents import DocumentError, fitted
-from faceswap.models.build import fast_layout
+from faceswap.learn import checkpoint
+from faceswap.learn.stored import refuse_unfit
+from faceswap.models.families import fast_layout
 from faceswap.models.segmenter import SegmenterSpec, build, outline
-from faceswap.models.stored import refuse_unfit
 from faceswap.types import FaceType, Image, Json, Mask
 from faceswap.workspace import assets
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from itertools import groupby
 from typing import Any, Literal, TypeAlias, get_args
 
-from faceswap.merge.looks import ACTIONS, Action, Look, Looks
+from faceswap.merge.keyframes import ACTIONS, Action, Look, Looks
 from faceswap.merge.plan import Cast
 from faceswap.merge.session import Session
 

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from faceswap.color.moments import Moment
-from faceswap.faces.tracks import Spot
+from faceswap.color.matching import Moment
+from faceswap.geometry.tracks import Spot
 from faceswap.merge.plan import Cast, Task
 from faceswap.merge.render import Subject
 from faceswap.merge.settings import MergeSettings

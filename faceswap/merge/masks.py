@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap.faces.landmarks import hull_mask
+from faceswap.geometry.landmarks import hull_mask
 from faceswap.merge.settings import MaskMode
 from faceswap.types import Image, Mask, Points
 

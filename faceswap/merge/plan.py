@@ -12,14 +12,14 @@ import numpy as np
 
 from faceswap.console import command, warn
 from faceswap.errors import UserError
-from faceswap.faces.tracks import Spot, link_faces
 from faceswap.faceset.store import Face, Faceset
 from faceswap.faceset.stored_masks import mask_mark, mask_origin
+from faceswap.geometry.tracks import Spot, link_faces
 from faceswap.io.files import list_images, natural_order, refuse_twins
 from faceswap.io.leftout import say_left_out
-from faceswap.merge.looks import Look, Looks
-from faceswap.merge.motion import movement
-from faceswap.merge.own import needs_own, needs_segmenter
+from faceswap.merge.face_masks import needs_own, needs_segmenter
+from faceswap.merge.filters import movement
+from faceswap.merge.keyframes import Look, Looks
 from faceswap.merge.render import Subject, is_untouched
 from faceswap.merge.settings import MergeSettings
 from faceswap.types import Points

@@ -10,14 +10,14 @@ from torch import Tensor
 
 from faceswap.console import warn
 from faceswap.errors import UserError
-from faceswap.io import checkpoint
+from faceswap.learn import checkpoint
+from faceswap.learn.stored import check_model, stored_model
 from faceswap.masks.segmenter import Segmenter, load_segmenter
 from faceswap.merge.enhance import BUNDLED, Enhancer
 from faceswap.merge.masks import Prediction
 from faceswap.merge.upscale import Upscaler, load_upscaler
 from faceswap.models.arch import ModelSpec
-from faceswap.models.build import build
-from faceswap.models.stored import check_model, stored_model
+from faceswap.models.families import build
 from faceswap.models.swap import SwapModel
 from faceswap.types import FaceType, Image, Mask
 

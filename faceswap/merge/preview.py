@@ -1,4 +1,4 @@
-"""A frame as it will be, soon: at the size it is shown in, from predictions that are made once.
+"""A frame as it will be, soon: at the size it is shown in, and in the ways it is looked at.
 
 What a setting changes comes after the model, so a prediction serves every look of its frame.
 """
@@ -9,22 +9,22 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Generic, NamedTuple, TypeVar, cast
+from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar, cast, get_args
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from faceswap.geometry.warp import crop_face
 from faceswap.io.images import DamagedImage, as_uint8, read_image
-from faceswap.merge.looks import Look
+from faceswap.merge.face_masks import look_at, needs_own, needs_segmenter, with_masks
+from faceswap.merge.keyframes import Look
 from faceswap.merge.masks import Prediction
-from faceswap.merge.own import look_at, needs_own, needs_segmenter, with_masks
 from faceswap.merge.plan import Cast, Task
 from faceswap.merge.render import Subject, render
 from faceswap.merge.run import Swapper
 from faceswap.merge.settings import MergeSettings
 from faceswap.merge.steady import Survey, steadied
-from faceswap.merge.warp import crop_face
 from faceswap.types import Frame, Image, Mask, Points
 
 Picture = NDArray[np.uint8]
@@ -196,3 +196,28 @@ def _scaled(subject: Subject, scale: float) -> Subject:
 def _points(points: Points, scale: float) -> Points:
     """Points counted from pixel centres in a picture of another size."""
     return np.asarray((points + 0.5) * scale - 0.5, np.float32)
+
+
+View: TypeAlias = Literal["result", "original", "wipe", "side by side", "mask"]
+VIEWS: tuple[View, ...] = get_args(View)
+# As DeepFaceLab shows what is transparent (dfl-facts §11.8).
+_CELL_PX, _KEPT, _LIGHT = 5, 0.75, 64
+
+
+def picture(shown: Shown, view: View, checkerboard: bool) -> Picture:
+    """What the view shows, (h, w, 3), or twice as wide side by side; the wipe's right side is the result."""
+    if view == "original":
+        return shown.original
+    if view == "mask":
+        grey = np.rint(shown.mask * 255).astype(np.uint8)
+        return np.repeat(grey[..., None], 3, axis=2)
+    result = over_checkerboard(shown.result, shown.mask) if checkerboard else shown.result
+    return np.concatenate((shown.original, result), axis=1) if view == "side by side" else result
+
+
+def over_checkerboard(picture: Picture, mask: Mask) -> Picture:
+    """image · 0.75 + 64 · checker · (1 − alpha), in cells of 5 px (dfl-facts §11.8)."""
+    rows, columns = (np.arange(length) // _CELL_PX % 2 for length in picture.shape[:2])
+    checker: NDArray[np.float32] = (rows[:, None] ^ columns).astype(np.float32)
+    mixed = picture * np.float32(_KEPT) + (_LIGHT * checker * (1 - mask))[..., None]
+    return np.asarray(np.rint(mixed), np.uint8)

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 import cv2
 import numpy as np
 
-from faceswap.faces.landmarks import outer_eye_distance
+from faceswap.geometry.landmarks import outer_eye_distance
 from faceswap.merge.plan import Cast
 from faceswap.types import Points
 

@@ -18,19 +18,18 @@ from typing import Any, Protocol, Self
 import cv2
 
 from faceswap.console import progress_bar
-from faceswap.io.faults import is_general
+from faceswap.errors import is_general
+from faceswap.geometry.warp import crop_face
 from faceswap.io.files import atomic_path
 from faceswap.io.images import DamagedImage, read_image, write_image, write_mask
 from faceswap.masks.crops import MaskNetwork
-from faceswap.merge.batches import in_batches
 from faceswap.merge.enhance import Enhancer
+from faceswap.merge.face_masks import Sight, in_batches, look_at, with_masks
 from faceswap.merge.masks import Prediction
-from faceswap.merge.own import Sight, look_at, with_masks
 from faceswap.merge.plan import Task
 from faceswap.merge.record import Record
 from faceswap.merge.render import is_untouched, render
 from faceswap.merge.steady import Survey, steadied
-from faceswap.merge.warp import crop_face
 from faceswap.types import FaceType, Frame, Image, Mask
 
 _MEASURED_AHEAD = 64

@@ -16,7 +16,7 @@ from faceswap.console import say, warn
 from faceswap.errors import UserError
 from faceswap.io.documents import Count, first_fault, fitted, read_json
 from faceswap.io.files import natural_order, sha256, write_json
-from faceswap.merge.looks import ACTIONS, NUMERIC, Key, Looks, Value, checked
+from faceswap.merge.keyframes import ACTIONS, NUMERIC, Key, Looks, Value, checked
 from faceswap.merge.settings import MergeSettings
 from faceswap.types import Json
 

@@ -1,4 +1,4 @@
-"""How a swap is laid over a frame: the look, apart from where files lie and which machine works.
+"""How a swap is laid over a frame, apart from where files lie and which machine works.
 
 Every length follows the face, so that one number looks the same at 720p and at 4K. The mask's are
 thousandths of the crop's side, the same with any model: DFL counts pixels of a mask of 4 × resolution
@@ -14,6 +14,19 @@ from typing import Literal, TypeAlias
 from pydantic import BaseModel, Field
 
 from faceswap.color.transfer import ColorTransfer
+
+HEADINGS = {
+    "mask": ("mask_mode", "erode", "blur", "smooth_mask", "mask_model"),
+    "colour": ("mode", "masked_hist_match", "hist_match_threshold", "color_transfer", "smooth_color"),
+    "face": (
+        "output_face_scale", "motion_blur_power", "super_resolution_power", "upscaler", "sharpen_mode",
+        "blursharpen_amount", "morph",
+    ),
+    "frame": ("image_denoise_power", "bicubic_degrade_power", "color_degrade_power"),
+    "with --stream": ("codec", "quality", "bits", "alpha", "hardware", "sound", "input"),
+    "speed": ("device", "precision", "batch_size", "workers"),
+}  # fmt: skip
+
 
 _UNIT = "1/1000 of the crop's side"
 

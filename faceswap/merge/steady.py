@@ -26,19 +26,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap.color.moments import Moment, moments
-from faceswap.faces.geometry import apply_transform, crop_transform
-from faceswap.faces.landmarks import hull_mask
-from faceswap.faces.tracks import Spot
+from faceswap.color.matching import Moment, moments
+from faceswap.geometry.geometry import apply_transform, crop_transform
+from faceswap.geometry.landmarks import hull_mask
+from faceswap.geometry.tracks import Spot
+from faceswap.geometry.warp import visible
 from faceswap.io.arrays import map_array
 from faceswap.io.documents import DocumentError
 from faceswap.io.files import atomic_path, require_free_space
-from faceswap.merge.looks import Look
+from faceswap.merge.keyframes import Look
 from faceswap.merge.masks import Prediction
 from faceswap.merge.plan import Cast, Task
 from faceswap.merge.render import Subject
 from faceswap.merge.settings import MergeSettings
-from faceswap.merge.warp import visible
 from faceswap.types import FaceType, Frame, Image, Mask
 
 # σ: of colours, ten levels of 255; of masks, three tenths of the way from frame to face. Trembling stays

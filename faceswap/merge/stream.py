@@ -17,16 +17,16 @@ import numpy as np
 
 from faceswap.console import command, progress, progress_bar, say, warn
 from faceswap.errors import UserError
-from faceswap.io.alpha import alpha_of
-from faceswap.io.clips import find_clips, frame_names
-from faceswap.io.codecs import Film
-from faceswap.io.encode import MASK_NOTE, NOTE, as_fed, encode_frames, with_alpha
-from faceswap.io.extract import as_extracted, is_deep, open_frames, say_geometry, timed_frames
 from faceswap.io.images import as_grey
-from faceswap.io.survey import surveyed
-from faceswap.io.timestamps import Choice, Timestamps, read_timestamps
-from faceswap.io.timing import Timing
-from faceswap.io.video import Clip, probe
+from faceswap.media.alpha import alpha_of
+from faceswap.media.clips import find_clips, frame_names
+from faceswap.media.codecs import Film
+from faceswap.media.encode import MASK_NOTE, NOTE, as_fed, encode_frames, with_alpha
+from faceswap.media.extract import as_extracted, is_deep, open_frames, say_geometry, timed_frames
+from faceswap.media.probe.survey import surveyed
+from faceswap.media.probe.video import Clip, probe
+from faceswap.media.timestamps import Choice, Timestamps, read_timestamps
+from faceswap.media.timing import Timing
 from faceswap.merge.plan import Task
 from faceswap.merge.run import Crew, Item, Summary, Swapper, measure, swapped
 from faceswap.merge.steady import Survey

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from faceswap.errors import UserError
 from faceswap.io.files import sha256
-from faceswap.io.pipes import Patience, Process
+from faceswap.media.pipes import Patience, Process
 from faceswap.merge import upscale_worker
 from faceswap.merge.enhance import FACTOR
 from faceswap.types import Image

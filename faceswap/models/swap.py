@@ -1,10 +1,11 @@
-"""What every face-swap model can do, whatever its wiring."""
+"""What every face-swap model can do, whatever its wiring, and what an iteration costs."""
 
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from faceswap.models.arch import ModelSpec
 from faceswap.models.blocks import Stack
@@ -47,7 +48,7 @@ class Decoded(NamedTuple):
 
 
 class SwapModel(nn.Module, ABC):
-    """A model for two faces, made by `faceswap.models.build.build`.
+    """A model for two faces, made by `faceswap.models.families.build`.
 
     morphs: whether its swap may lie anywhere between the two faces.
     """
@@ -91,3 +92,19 @@ class SwapModel(nn.Module, ABC):
 
         morph: for models that morph, how much of src, 0 to 1, of all faces or (B,) of each.
         """
+
+
+def iteration_flops(model: SwapModel, batch: int) -> float:
+    """Operations of the convolutions and dense layers of one iteration, forward and backward.
+
+    batch: faces a side. A multiply–add counts as two; augmentation, losses and optimiser as none.
+    Counted on shapes alone: nothing is computed and the model is left as it is.
+    """
+    side = model.spec.resolution
+    with torch.device("meta"):
+        shapes = type(model)(model.spec)
+        faces = torch.empty(batch, 3, side, side)
+    with FlopCounterMode(display=False) as counter:
+        outputs = shapes(faces, faces)
+        torch.autograd.backward([output.sum() for output in outputs])
+    return float(counter.get_total_flops())

@@ -1,1 +1,1 @@
-"""Training: samples, augmentation, losses, optimisers, checkpoints."""
+"""Training the swap: samples, updates, saving, what a person looks at."""

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from faceswap.errors import UserError
-from faceswap.io import checkpoint
+from faceswap.learn import checkpoint
+from faceswap.learn.stored import stored_model
 from faceswap.models.arch import ModelSpec
-from faceswap.models.stored import stored_model
 from faceswap.models.swap import SwapModel
 from faceswap.workspace import assets
 

@@ -5,7 +5,7 @@
 Every process draws the same global batch from seed and iteration, computes its rows of it, and takes the
 mean of everybody's gradients (torch's DistributedDataParallel). So the weights stay equal everywhere and are
 those of one process with the whole batch, but for rounding. The first process alone prints, writes and
-decides; the others do what it says (`faceswap.train.following`).
+decides; the others do what it says (`faceswap.train.follow`).
 """
 
 import hashlib

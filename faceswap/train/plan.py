@@ -7,15 +7,14 @@ from dataclasses import dataclass
 import torch
 
 from faceswap.io.files import gib
-from faceswap.models.build import build
-from faceswap.models.flops import iteration_flops
-from faceswap.models.swap import SwapModel
+from faceswap.models.families import build
+from faceswap.models.swap import SwapModel, iteration_flops
 from faceswap.runtime import has_bf16
-from faceswap.train.batches import Batch
-from faceswap.train.economy import PLAIN
+from faceswap.train.data.batches import Batch
 from faceswap.train.memory import Needs, Way, is_out_of_memory, memory_bytes
 from faceswap.train.options import StepOptions
-from faceswap.train.steps import TrainStep
+from faceswap.train.update.economy import PLAIN
+from faceswap.train.update.steps import TrainStep
 
 PROBE_S = 10.0
 HOURS_FOR = 100_000

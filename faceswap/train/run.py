@@ -10,12 +10,12 @@ from torch import Tensor
 from faceswap import __version__
 from faceswap.console import command
 from faceswap.errors import UserError
-from faceswap.io import checkpoint
+from faceswap.learn import checkpoint
+from faceswap.learn.backups import list_backups
+from faceswap.learn.stored import check_run, stored_model
 from faceswap.models.arch import Arch, ModelSpec, default_mask_dims, refuse_foreign
-from faceswap.models.build import build
-from faceswap.models.stored import check_run, stored_model
+from faceswap.models.families import build
 from faceswap.models.swap import SwapModel
-from faceswap.train.backups import list_backups
 from faceswap.train.base import WEIGHTS, adopt, describe, find_base
 from faceswap.types import FaceType, Json
 

@@ -11,23 +11,19 @@ from faceswap.console import progress_bar
 from faceswap.errors import UserError
 from faceswap.io.lock import FolderLock
 from faceswap.stopping import StopRequest
-from faceswap.train import requests, reset
-from faceswap.train.batches import Batches
-from faceswap.train.board import Board
-from faceswap.train.collapse import CollapseError, FlatWatch, LossWatch
+from faceswap.train import reset
+from faceswap.train.data.batches import Batches, Feed
 from faceswap.train.distributed import is_loss_of_a_peer
-from faceswap.train.feed import Feed
-from faceswap.train.history import History
-from faceswap.train.journal import ENDED, Journal
-from faceswap.train.keeper import Keeper
+from faceswap.train.log import ENDED, History, Journal
 from faceswap.train.memory import is_out_of_memory, out_of_memory
-from faceswap.train.orders import Director, Orders, Schedule
 from faceswap.train.preview import MEAN_OF, PreviewFaces
 from faceswap.train.quality import Judge, Track
-from faceswap.train.recipe import is_flat
 from faceswap.train.run import Run
-from faceswap.train.steps import Losses, TrainStep
-from faceswap.train.viewer import Viewer
+from faceswap.train.saving import CollapseError, FlatWatch, Keeper, LossWatch
+from faceswap.train.schedule import Director, Orders, Schedule, is_flat
+from faceswap.train.update.steps import Losses, TrainStep
+from faceswap.train.viewer import Board, Viewer
+from faceswap.train.watch import requests
 
 # How often the run folder is looked at for changes and requests, and a phase's curve for its plateau.
 _LISTEN_S = 1.0

@@ -1,23 +1,118 @@
-"""Pictures of a running training: what a person looks at, in the run folder and in TensorBoard."""
+"""Pictures of a running training: in the run folder and in TensorBoard."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
 from itertools import pairwise
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from faceswap.console import command
+from faceswap.errors import UserError
 from faceswap.io.images import write_image
-from faceswap.train.batches import Batches
-from faceswap.train.board import Board
-from faceswap.train.history import History
-from faceswap.train.journal import Journal
-from faceswap.train.plots import quality_plot
+from faceswap.train.data.batches import Batches
+from faceswap.train.data.samples import SampleStore
+from faceswap.train.log import History, Journal
 from faceswap.train.preview import MEAN_OF, PreviewFaces, contact_sheet, loss_plot
 from faceswap.train.quality import Figures
 from faceswap.train.run import Run
-from faceswap.train.samples import SampleStore
-from faceswap.train.steps import TrainStep
+from faceswap.train.update.steps import TrainStep
 from faceswap.train.watch.folder import MASKED, PREVIEW, TIMELAPSE, timelapse_picture
+from faceswap.types import Frame
+
+_PAPER, _LINES, _INK = 24, 70, (225, 225, 225)
+_ROW_PX, _WIDTH_PX, _LEFT_PX, _EDGE_PX = 110, 900, 200, 12
+_BETTER = {
+    "psnr": "more is better, dB",
+    "ssim": "more is better",
+    "landmarks": "less is better",
+    "identity_src": "more is better",
+    "identity_dst": "less is better",
+}
+
+
+def quality_plot(figures: Sequence[Figures]) -> Frame:
+    """(H, 900, 3) uint8: a row a figure that is known, over the iterations, with its range and last value."""
+    names = [field.name for field in fields(Figures) if field.name != "iteration"]
+    series = {name: [(f.iteration, getattr(f, name)) for f in figures] for name in names}
+    known = {
+        name: np.array([p for p in points if p[1] is not None], np.float64) for name, points in series.items()
+    }
+    known = {name: points for name, points in known.items() if len(points)}
+    plot = np.full((_ROW_PX * len(known), _WIDTH_PX, 3), _PAPER, np.uint8)
+    for row, (name, points) in enumerate(known.items()):
+        _draw(plot[row * _ROW_PX : (row + 1) * _ROW_PX], name, points)
+    return plot
+
+
+def _draw(area: Frame, name: str, points: np.ndarray) -> None:
+    steps, values = points[:, 0], points[:, 1]
+    low, high = float(values.min()), float(values.max())
+    x = _scaled(steps, _LEFT_PX, _WIDTH_PX - _EDGE_PX)
+    y = _scaled(values, _ROW_PX - _EDGE_PX, _EDGE_PX)
+    area[-1] = _LINES
+    curve = np.rint(np.stack([x, y], axis=1)).astype(np.int32)
+    cv2.polylines(area, [curve], False, _INK, 1, cv2.LINE_AA)
+    for point in curve:
+        cv2.circle(area, tuple(map(int, point)), 2, _INK, -1, cv2.LINE_AA)
+    best = low if _BETTER[name].startswith("less") else high
+    texts = (f"{name.replace('_', ' ')} {values[-1]:.4f}", f"best {best:.4f}", _BETTER[name])
+    for line, text in enumerate(texts):
+        cv2.putText(area, text, (6, 28 + 24 * line), cv2.FONT_HERSHEY_SIMPLEX, 0.45, _INK, 1, cv2.LINE_AA)
+
+
+def _scaled(values: np.ndarray, start: float, end: float) -> np.ndarray:
+    """Values from their least to their most as start … end; the middle where they are all the same."""
+    span = float(np.ptp(values))
+    share = (values - values.min()) / span if span else np.full(len(values), 0.5)
+    return np.asarray(start + share * (end - start))
+
+
+FOLDER = "tensorboard"
+
+
+class Board:
+    """Writes event files into RUN/tensorboard; what was logged after `iteration` is not shown any more."""
+
+    def __init__(self, run: Path, iteration: int) -> None:
+        """Raises UserError where TensorBoard is not installed."""
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            raise UserError(
+                "--tensorboard needs a package that is not installed",
+                "",
+                "pip install tensorboard, or leave it out and look at preview.png and loss.png",
+            ) from None
+        self._writer = SummaryWriter(str(run / FOLDER), purge_step=iteration + 1)
+        self.hint = f"look at it: {command('tensorboard.main', '--logdir', run / FOLDER)}"
+
+    def losses(self, iteration: int, losses: Mapping[str, float]) -> None:
+        """The losses of one iteration by name."""
+        for name, value in losses.items():
+            self._writer.add_scalar(f"loss/{name}", value, iteration)
+
+    def speed(self, iteration: int, seconds: float, samples: int, waited: float) -> None:
+        """How long it took for how many faces, and the share of the time spent waiting for data."""
+        self._writer.add_scalar("speed/ms_per_iteration", 1000 * seconds, iteration)
+        self._writer.add_scalar("speed/samples_per_s", samples / seconds, iteration)
+        self._writer.add_scalar("speed/share_waited", waited, iteration)
+
+    def figures(self, figures: Figures) -> None:
+        """The figures of the held-back faces, those that could be told."""
+        for name, value in asdict(figures).items():
+            if name != "iteration" and value is not None:
+                self._writer.add_scalar(f"quality/{name}", value, figures.iteration)
+
+    def picture(self, iteration: int, sheet: Frame) -> None:
+        """A preview's contact sheet."""
+        self._writer.add_image("preview", sheet, iteration, dataformats="HWC")
+
+    def close(self) -> None:
+        self._writer.close()
+
 
 PREVIEW_ROWS = 4
 

@@ -4,8 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from faceswap.color.sliced import idt, mix, sot
-from faceswap.color.smoothing import smooth
+from faceswap.color.transfer import idt, mix, smooth, sot
 from faceswap.types import Image, Mask
 
 

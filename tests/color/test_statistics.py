@@ -4,9 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from faceswap.color.histogram import histogram_match
-from faceswap.color.linear import lct, mkl
-from faceswap.color.reinhard import rct
+from faceswap.color.matching import histogram_match, lct, mkl, rct
 
 
 def weighted(picture: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

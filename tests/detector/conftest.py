@@ -7,13 +7,13 @@ import pytest
 from fastapi.testclient import TestClient
 from numpy.typing import NDArray
 
-from faceswap.detector.judge import Judge
-from faceswap.detector.model import build
+from faceswap.align.analysis import Analyst
+from faceswap.align.packs import load_pack
+from faceswap.detector.network.judge import Judge
+from faceswap.detector.network.model import build
 from faceswap.detector.predict import Examiner
-from faceswap.detector.selftest import SelfTest
-from faceswap.detector.service import app
-from faceswap.faces.analysis import Analyst
-from faceswap.faces.packs import load_pack
+from faceswap.detector.selftest.selftest import SelfTest
+from faceswap.detector.serve.service import app
 from faceswap.io.images import encode_image, write_image
 from tests.detector.toy_comparison import Toys, run
 from tests.detector.toy_folder import fill

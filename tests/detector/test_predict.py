@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faceswap.detector.judge import Judge
-from faceswap.detector.model import build
+from faceswap.align.analysis import Analyst
+from faceswap.align.packs import load_pack
+from faceswap.detector.network.judge import Judge
+from faceswap.detector.network.model import build
 from faceswap.detector.predict import Examiner, files_of
 from faceswap.errors import UserError
-from faceswap.faces.analysis import Analyst
-from faceswap.faces.packs import load_pack
 from faceswap.io.images import write_image
 from tests.detector.toy_set import SPEC, actor_frames
 

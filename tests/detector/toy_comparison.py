@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from faceswap.detector.files import Card
-from faceswap.detector.findings import Figure, Headline
-from faceswap.detector.judge import Judge
-from faceswap.detector.model import build
-from faceswap.detector.pairs import Pair, Seen
-from faceswap.detector.report import about
-from faceswap.detector.selftest import SelfTest, clip_score, run_selftest
-from faceswap.detector.timeline import Row, Timeline
+from faceswap.detector.data.pairs import Pair, Seen
+from faceswap.detector.network.files import Card
+from faceswap.detector.network.judge import Judge
+from faceswap.detector.network.model import build
+from faceswap.detector.selftest.findings import Figure, Headline
+from faceswap.detector.selftest.report import about
+from faceswap.detector.selftest.selftest import SelfTest, clip_score, run_selftest
+from faceswap.detector.selftest.timeline import Row, Timeline
 from tests.detector.toy_set import SPEC
 
 CARD = Card(thresholds={"0.05": 0.5}, training={"data": {"noise": "ours"}, "pictures": 7})

@@ -1,8 +1,8 @@
 """What the service is tested with."""
 
-from faceswap.detector.answer import Known
-from faceswap.detector.service import Limits
-from faceswap.io import guarded
+from faceswap.detector.serve.answer import Known
+from faceswap.detector.serve.service import Limits
+from faceswap.media import guarded
 
 DECODE = guarded.Limits(megapixels=4, clip_s=10, frames=10, decode_s=60, memory_mib=4096)
 LIMITS = Limits(DECODE, upload_mib=2, upload_s=60, per_minute=1000, waiting=4)

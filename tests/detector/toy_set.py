@@ -7,9 +7,9 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap.detector.gather import Sighting, cut, store
-from faceswap.detector.manifest import Item, split_of, write_manifest
-from faceswap.detector.model import DetectorSpec
+from faceswap.detector.data.gather import Sighting, cut, store
+from faceswap.detector.data.manifest import Item, split_of, write_manifest
+from faceswap.detector.network.model import DetectorSpec
 from faceswap.types import Points
 from faceswap.workspace import assets
 

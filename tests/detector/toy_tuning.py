@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessor
 
-from faceswap.detector.bases import open_base
-from faceswap.detector.division import Division, divide
-from faceswap.detector.finetune import FineTuning
-from faceswap.detector.folder_recipe import RECIPES, FolderRecipe
-from faceswap.detector.folders import TRAIN, VALIDATION, read_folder
-from faceswap.detector.overfitting import Evaluation
-from faceswap.detector.prepare import Picture
+from faceswap.detector.finetune.bases import open_base
+from faceswap.detector.finetune.division import Division, divide
+from faceswap.detector.finetune.folders import TRAIN, VALIDATION, read_folder
+from faceswap.detector.finetune.pictures import Evaluation
+from faceswap.detector.finetune.prepare import Picture
+from faceswap.detector.finetune.recipe import RECIPES, FolderRecipe
+from faceswap.detector.finetune.training import FineTuning
 
 CPU, FLOAT = torch.device("cpu"), torch.float32
 TINY = {

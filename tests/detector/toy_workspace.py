@@ -6,16 +6,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap.faces.geometry import crop_transform
-from faceswap.faces.landmarks import hull_mask
-from faceswap.faces.warp import cut_crop
 from faceswap.faceset.metadata import FaceMeta
 from faceswap.faceset.store import write_face
-from faceswap.io.choose import choose_film
-from faceswap.io.encode import NOTE, Pictures, encode
-from faceswap.io.ffmpeg import ffmpeg_binary
+from faceswap.geometry.geometry import crop_transform
+from faceswap.geometry.landmarks import hull_mask
+from faceswap.geometry.warp import cut_crop
 from faceswap.io.images import write_image, write_mask
-from faceswap.io.timing import Timing
+from faceswap.media.encode import NOTE, Pictures, encode
+from faceswap.media.encoders import choose_film
+from faceswap.media.ffmpeg import ffmpeg_binary
+from faceswap.media.timing import Timing
 from faceswap.types import FaceType, Points, Side
 from faceswap.workspace import Workspace
 from tests.detector.toy_set import actor_frames

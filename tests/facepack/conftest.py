@@ -8,7 +8,7 @@ import pytest
 
 from faceswap.facepack.cache import FaceCache, read_cache, write_cache
 from faceswap.facepack.labels import Labelled
-from faceswap.faces.landmarks import FLIP_68
+from faceswap.geometry.landmarks import FLIP_68
 
 
 def drawn_face(seed: int) -> Labelled:

@@ -8,10 +8,10 @@ import torch
 
 from faceswap.errors import UserError
 from faceswap.facepack.cache import FaceCache
-from faceswap.facepack.landmarker import Landmarker
-from faceswap.facepack.state import StateFile
-from faceswap.facepack.tasks import LandmarkTask
-from faceswap.facepack.training import Schedule, train
+from faceswap.facepack.make import LandmarkTask
+from faceswap.facepack.networks import Landmarker
+from faceswap.learn.loop import Schedule, train
+from faceswap.learn.state import StateFile
 
 pytest.importorskip("skimage")
 

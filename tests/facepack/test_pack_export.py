@@ -8,8 +8,7 @@ import torch
 
 from faceswap.facepack.anchors import STRIDES, lay_anchors
 from faceswap.facepack.export import FINDER_FILE, LANDMARKS_FILE, export_finder, export_landmarker
-from faceswap.facepack.finder import Finder
-from faceswap.facepack.landmarker import Landmarker
+from faceswap.facepack.networks import Finder, Landmarker
 from faceswap.workspace import assets
 
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -71,10 +70,10 @@ def test_the_bundled_pack_is_at_most_12_mb() -> None:
 def test_the_bundled_pack_finds_a_synthetic_face_and_its_points(demo_clips: Path) -> None:
     import json
 
+    from faceswap.align.analysis import Analyst
+    from faceswap.align.packs import load_pack
     from faceswap.facepack.exams import frames
-    from faceswap.faces.analysis import Analyst
-    from faceswap.faces.landmarks import outer_eye_distance
-    from faceswap.faces.packs import load_pack
+    from faceswap.geometry.landmarks import outer_eye_distance
 
     truth = json.loads((demo_clips / "actor_b.json").read_text(encoding="utf-8"))["frames"][0]
     points = np.array(truth["landmarks68"], np.float32) - 0.5

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from faceswap.facepack.backgrounds import background, load_photographs
+from faceswap.augment.backgrounds import background, load_photographs
 from faceswap.facepack.cache import FaceCache, write_cache
 from faceswap.facepack.crops import CropMaker, random_crop
 from faceswap.facepack.labels import hand_points, held_back_people
+from faceswap.facepack.make import finder_targets
 from faceswap.facepack.scenes import SceneMaker, visible_share
-from faceswap.facepack.tasks import finder_targets
 
 from .conftest import drawn_face
 

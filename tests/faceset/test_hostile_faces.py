@@ -11,15 +11,14 @@ import numpy as np
 import pytest
 
 from faceswap.errors import UserError
-from faceswap.faces.geometry import crop_transform
-from faceswap.faces.landmarks import pose_deg
-from faceswap.faces.template import HEAD_MODEL
 from faceswap.faceset import carrier
 from faceswap.faceset.index import INDEX_NAME, Index, fitted
 from faceswap.faceset.metadata import FaceMeta, MetadataError
 from faceswap.faceset.polygons import has_area, read_polygons
 from faceswap.faceset.store import Face, Faceset, read_face, write_face
 from faceswap.faceset.stored_masks import known_mask, mask_path, read_mask, write_mask
+from faceswap.geometry.geometry import HEAD_MODEL, crop_transform
+from faceswap.geometry.landmarks import pose_deg
 from faceswap.types import FaceType, Json, Side
 from tests.hostile import attacked, documents
 

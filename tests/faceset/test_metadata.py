@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from faceswap.faces.geometry import crop_transform
-from faceswap.faces.template import HEAD_MODEL
 from faceswap.faceset.metadata import FaceMeta, MetadataError
+from faceswap.geometry.geometry import HEAD_MODEL, crop_transform
 from faceswap.types import FaceType, Side
 
 

@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faceswap.faces.geometry import crop_transform, resize_transform
-from faceswap.faces.template import HEAD_MODEL
 from faceswap.faceset.metadata import FaceMeta, MetadataError
 from faceswap.faceset.polygons import Kind, Polygon, has_area, polygons_to_json, rasterise, read_polygons
+from faceswap.geometry.geometry import HEAD_MODEL, crop_transform, resize_transform
 from faceswap.types import FaceType, Json, Side
 
 SIDE = 64

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 from faceswap.errors import UserError
-from faceswap.faces.geometry import crop_transform
-from faceswap.faces.template import HEAD_MODEL
 from faceswap.faceset.index import INDEX_NAME
 from faceswap.faceset.metadata import FaceMeta
 from faceswap.faceset.store import Faceset, read_face, read_meta, rewrite_meta, write_face
+from faceswap.geometry.geometry import HEAD_MODEL, crop_transform
 from faceswap.types import FaceType, Frame, Side
 
 

@@ -11,9 +11,6 @@ import numpy as np
 import pytest
 
 from faceswap.errors import UserError
-from faceswap.faces.geometry import apply_transform, crop_transform
-from faceswap.faces.landmarks import hull_mask
-from faceswap.faces.template import HEAD_MODEL
 from faceswap.faceset.metadata import FaceMeta
 from faceswap.faceset.polygons import Polygon, polygons_to_json
 from faceswap.faceset.store import Face, read_meta, rewrite_meta, write_face
@@ -30,6 +27,8 @@ from faceswap.faceset.stored_masks import (
     write_mask,
     write_smoothed,
 )
+from faceswap.geometry.geometry import HEAD_MODEL, apply_transform, crop_transform
+from faceswap.geometry.landmarks import hull_mask
 from faceswap.io.images import write_mask as write_grey
 from faceswap.types import FaceType, Mask, Points, Side
 

@@ -18,8 +18,8 @@ except ImportError as error:
 
 from faceswap.faceset.store import Faceset
 from faceswap.gui.app import application
-from faceswap.gui.masks import MaskWindow
-from faceswap.gui.merge import MergeWindow
+from faceswap.gui.mask_editor.window import MaskWindow
+from faceswap.gui.merge_window.window import MergeWindow
 from faceswap.merge.plan import Cast
 from faceswap.merge.record import Record
 from faceswap.merge.run import Merger

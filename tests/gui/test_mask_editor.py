@@ -12,9 +12,9 @@ from PySide6.QtTest import QTest
 from faceswap.faceset.polygons import rasterise
 from faceswap.faceset.store import Faceset
 from faceswap.faceset.stored_masks import write_mask
-from faceswap.gui.masks import MaskWindow
-from faceswap.gui.masks_commands import BY_ACTION, COMMANDS
-from faceswap.masks.editing import MaskEditor
+from faceswap.gui.mask_editor.commands import BY_ACTION, COMMANDS
+from faceswap.gui.mask_editor.window import MaskWindow
+from faceswap.masks.edit.editing import MaskEditor
 from tests.gui.conftest import Wait
 from tests.gui.toy_editor import (
     BOX,

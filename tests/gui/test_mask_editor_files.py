@@ -11,8 +11,8 @@ from PySide6.QtTest import QTest
 
 from faceswap.faceset.polygons import Polygon, polygons_to_json
 from faceswap.faceset.store import Faceset, read_meta, rewrite_meta
-from faceswap.gui.masks import MaskWindow
-from faceswap.masks.editing import MaskEditor
+from faceswap.gui.mask_editor.window import MaskWindow
+from faceswap.masks.edit.editing import MaskEditor
 from tests.gui.conftest import Wait
 from tests.gui.toy_editor import BOX, CTRL, Disc, click, drawn, key, open_editor, stored
 

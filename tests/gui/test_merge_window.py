@@ -8,10 +8,10 @@ from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 
 from faceswap.faceset.store import Faceset
-from faceswap.gui.merge import MergeWindow
-from faceswap.gui.merge_layout import HELP
+from faceswap.gui.merge_window.commands import COMMANDS, Adjust
+from faceswap.gui.merge_window.layout import HELP
+from faceswap.gui.merge_window.window import MergeWindow
 from faceswap.io.images import read_image
-from faceswap.merge.commands import COMMANDS, Adjust
 from faceswap.merge.plan import Cast, plan
 from faceswap.merge.record import Record
 from faceswap.merge.run import Merger, merge

@@ -14,10 +14,10 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QTextBrowser, QWidget
 
 from faceswap.gui.app import application
-from faceswap.gui.preview import PreviewWindow
+from faceswap.gui.preview_window.commands import COMMANDS
+from faceswap.gui.preview_window.window import PreviewWindow
 from faceswap.io.images import encode_image, write_image
-from faceswap.train import requests
-from faceswap.train.watch.commands import COMMANDS
+from faceswap.train.watch import requests
 from faceswap.train.watch.folder import MASKED, PREVIEW, timelapse_picture
 from faceswap.types import Frame
 from tests.gui.conftest import Wait

@@ -9,10 +9,10 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QPushButton, QStyle, QStyleOptionComboBox, QWidget
 
 from faceswap.gui.app import application
-from faceswap.gui.masks_strip import COUNT, THUMB_PX
-from faceswap.gui.merge import MergeWindow
-from faceswap.gui.merge_layout import show_name
-from faceswap.merge.commands import choices
+from faceswap.gui.mask_editor.strip import COUNT, THUMB_PX
+from faceswap.gui.merge_window.commands import choices
+from faceswap.gui.merge_window.layout import show_name
+from faceswap.gui.merge_window.window import MergeWindow
 from faceswap.types import Side
 from tests.conftest import MakeFaces
 from tests.gui.conftest import Wait

@@ -9,8 +9,8 @@ from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtTest import QTest
 
 from faceswap.faceset.store import Faceset, read_meta
-from faceswap.gui.masks import MaskWindow
-from faceswap.masks.editing import MaskEditor
+from faceswap.gui.mask_editor.window import MaskWindow
+from faceswap.masks.edit.editing import MaskEditor
 from faceswap.types import FaceType, Image, Json, Mask
 
 LEFT, MIDDLE, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton, Qt.MouseButton.RightButton

@@ -7,25 +7,30 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from faceswap.detector import finetune, prepare, training
-from faceswap.detector.files import Card, _About
+from faceswap.align.extract import FrameResult
+from faceswap.detector.finetune import prepare
+from faceswap.detector.finetune import training as finetune
+from faceswap.detector.network.files import Card, _About
+from faceswap.detector.training import training
 from faceswap.errors import UserError
-from faceswap.faces.extract import FrameResult
-from faceswap.io import checkpoint, denoise
-from faceswap.io.cut import read_list
 from faceswap.io.documents import MOST_DEEP, DocumentError, fitted, parse, read_json, read_lines, read_text
-from faceswap.io.geometry import Geometry, Shape
 from faceswap.io.tables import read_table
-from faceswap.io.timecode import moved_timecode
-from faceswap.io.timestamps import NAME, Timestamps, read_timestamps
-from faceswap.io.timing import find_frames_timing
-from faceswap.io.video import Clip
-from faceswap.masks import assess, data, train_run
-from faceswap.masks.suggest import FEATURES
+from faceswap.learn import checkpoint
+from faceswap.learn.stored import StoredRun
+from faceswap.masks.edit import suggest as assess
+from faceswap.masks.edit.suggest import FEATURES
+from faceswap.masks.train import data
+from faceswap.masks.train import run as train_run
+from faceswap.media import denoise
+from faceswap.media.cut import read_list
+from faceswap.media.probe.geometry import Geometry, Shape
+from faceswap.media.probe.timecode import moved_timecode
+from faceswap.media.probe.video import Clip
+from faceswap.media.timestamps import NAME, Timestamps, read_timestamps
+from faceswap.media.timing import find_frames_timing
 from faceswap.merge import record
 from faceswap.merge.settings import MergeSettings
-from faceswap.models.stored import StoredRun
-from faceswap.train import cache
+from faceswap.train.data import cache
 from faceswap.train.quality import Figures
 from tests.hostile import attacked, documents, texts
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from faceswap.io.color_tags import _TRANSFER
 from faceswap.io.light import linear_table
+from faceswap.media.probe.color import _TRANSFER
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from faceswap.errors import UserError
 from faceswap.io.files import list_images, list_names, natural_order
 from faceswap.io.images import write_image
 from faceswap.io.leftout import left_out
-from faceswap.io.photographs import bring_photographs, refuse_stills
-from faceswap.io.timing import find_frames_timing, find_pictures
+from faceswap.media.clips import bring_photographs, refuse_stills
+from faceswap.media.timing import find_frames_timing, find_pictures
 from faceswap.types import Side
 from faceswap.workspace import Workspace
 from stages.workspace import Settings, main

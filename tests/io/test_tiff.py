@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from faceswap.io.ffmpeg import ffmpeg_binary
 from faceswap.io.images import DamagedImage, read_image
+from faceswap.media.ffmpeg import ffmpeg_binary
 
 oiio = pytest.importorskip("OpenImageIO", reason="it reads TIFF")
 tifffile = pytest.importorskip(

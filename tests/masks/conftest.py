@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faceswap.faces.geometry import crop_transform
 from faceswap.faceset.metadata import FaceMeta
 from faceswap.faceset.store import Faceset, write_face
+from faceswap.geometry.geometry import crop_transform
 from faceswap.types import FaceType, Side
 from tests.toy_masks import SIDE, face_disc, landmarks_of
 

@@ -5,8 +5,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from faceswap.faces.template import HEAD_MODEL
-from faceswap.masks.temporal import REACH, Glimpse, fit_affine, flicker, steadied, windowed
+from faceswap.geometry.geometry import HEAD_MODEL
+from faceswap.masks.smooth import REACH, Glimpse, fit_affine, flicker, steadied, windowed
 from faceswap.types import Frame, Mask, Points
 
 SIDE = 128

@@ -7,12 +7,12 @@ import cv2
 import numpy as np
 import pytest
 
-from faceswap.faces.geometry import apply_transform, crop_transform
-from faceswap.faces.landmarks import hull_mask
-from faceswap.merge.compose import compose
+from faceswap.geometry.geometry import apply_transform, crop_transform
+from faceswap.geometry.landmarks import hull_mask
+from faceswap.geometry.warp import Rectangle, crop_face, paste_mask, placement
 from faceswap.merge.masks import Prediction
+from faceswap.merge.render import compose
 from faceswap.merge.settings import MergeSettings
-from faceswap.merge.warp import Rectangle, crop_face, paste_mask, placement
 from faceswap.types import FaceType, Frame, Mask, Points
 
 PLAIN = MergeSettings(mask_mode="full", erode=0, blur=0, color_transfer="none")

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from faceswap.merge.clone import seamless_clone
+from faceswap.merge.finish import seamless_clone
 from faceswap.types import Image, Mask
 
 

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from faceswap.merge.compose import compose
 from faceswap.merge.enhance import FACTOR, BackProjection, super_resolve
+from faceswap.merge.render import compose
 from faceswap.merge.settings import MergeSettings
 from faceswap.types import FaceType, Image
 

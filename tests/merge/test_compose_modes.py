@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from faceswap.color.transfer import ColorTransfer
-from faceswap.merge.compose import Composite, compose, raw_picture
+from faceswap.geometry.warp import crop_face
 from faceswap.merge.masks import Prediction
+from faceswap.merge.render import Composite, compose, raw_picture
 from faceswap.merge.settings import MergeSettings, Mode
-from faceswap.merge.warp import crop_face
 from faceswap.types import FaceType, Frame, Points
 
 LAID: list[Mode] = ["overlay", "hist-match", "seamless", "seamless-hist-match"]

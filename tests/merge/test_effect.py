@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from faceswap.faceset.store import Faceset
-from faceswap.merge.commands import choices, span
+from faceswap.gui.merge_window.commands import choices, span
 from faceswap.merge.effect import idle, unusable
-from faceswap.merge.looks import NUMERIC, Look
+from faceswap.merge.keyframes import NUMERIC, Look
 from faceswap.merge.masks import Prediction
 from faceswap.merge.plan import Cast
 from faceswap.merge.preview import Previewer

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from faceswap.merge.compose import compose
+from faceswap.merge.filters import blur_along, motion_kernel, movement
 from faceswap.merge.masks import Prediction
-from faceswap.merge.motion import blur_along, motion_kernel, movement
+from faceswap.merge.render import compose
 from faceswap.merge.settings import MergeSettings
 from faceswap.types import FaceType, Image
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from faceswap.errors import UserError
-from faceswap.merge.looks import Looks
+from faceswap.merge.keyframes import Looks
 from faceswap.merge.record import RECORD_NAME, Record
 from faceswap.merge.session import NAME, Clip, Session
 from faceswap.merge.settings import MergeSettings

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from faceswap.merge.looks import Key, Looks
+from faceswap.merge.keyframes import Key, Looks
 from faceswap.merge.settings import MergeSettings
 
 FRAMES_N = 12

@@ -8,7 +8,7 @@ import pytest
 
 from faceswap.faceset.store import Faceset
 from faceswap.io.images import read_image
-from faceswap.merge.looks import Looks
+from faceswap.merge.keyframes import Looks
 from faceswap.merge.masks import Prediction
 from faceswap.merge.plan import Cast, plan
 from faceswap.merge.preview import Previewer

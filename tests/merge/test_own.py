@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from faceswap.errors import UserError
-from faceswap.faces.geometry import crop_transform
 from faceswap.faceset.polygons import Polygon, polygons_to_json
 from faceswap.faceset.store import Face, Faceset, rewrite_meta
 from faceswap.faceset.stored_masks import STORED_PX, mask_path, write_mask
+from faceswap.geometry.geometry import crop_transform
 from faceswap.io.images import read_image, read_mask
-from faceswap.merge.looks import Look, Looks
+from faceswap.merge.face_masks import look_at, with_masks
+from faceswap.merge.keyframes import Look, Looks
 from faceswap.merge.masks import Prediction, face_mask
-from faceswap.merge.own import look_at, with_masks
 from faceswap.merge.plan import Cast, plan
 from faceswap.merge.preview import Previewer
 from faceswap.merge.record import Record

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from faceswap.errors import UserError
-from faceswap.io import checkpoint
+from faceswap.learn import checkpoint
 from faceswap.merge.predict import load_predictor
 from faceswap.models.arch import Arch, ModelSpec
-from faceswap.models.build import build
+from faceswap.models.families import build
 from faceswap.types import FaceType, Image
 
 SPEC = ModelSpec(Arch.parse("LIAE"), 64, ae_dims=32, encoder_dims=16, decoder_dims=16, mask_dims=16)

@@ -9,7 +9,7 @@ import pytest
 from faceswap.errors import UserError
 from faceswap.faceset.store import Faceset
 from faceswap.io.images import read_image, read_mask, write_image
-from faceswap.merge.looks import Looks
+from faceswap.merge.keyframes import Looks
 from faceswap.merge.plan import Cast, plan
 from faceswap.merge.record import RECORD_NAME, Record, Replace
 from faceswap.merge.render import Subject, render

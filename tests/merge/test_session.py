@@ -8,7 +8,7 @@ import pytest
 
 from faceswap.errors import UserError
 from faceswap.io.images import write_image
-from faceswap.merge.looks import Looks
+from faceswap.merge.keyframes import Looks
 from faceswap.merge.session import NAME, Clip, Session
 from faceswap.merge.settings import MergeSettings
 

@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faceswap.color.moments import Moment
+from faceswap.color.matching import Moment
 from faceswap.faceset.store import Faceset
+from faceswap.geometry.warp import crop_face
 from faceswap.io.images import read_image, write_image
 from faceswap.merge.flicker import flicker
-from faceswap.merge.looks import Look, Looks
+from faceswap.merge.keyframes import Look, Looks
 from faceswap.merge.masks import Prediction
 from faceswap.merge.plan import Cast, Task, plan
 from faceswap.merge.preview import Previewer
@@ -18,7 +19,6 @@ from faceswap.merge.record import Record
 from faceswap.merge.run import Merger, merge
 from faceswap.merge.settings import MergeSettings
 from faceswap.merge.steady import Survey
-from faceswap.merge.warp import crop_face
 from faceswap.types import FaceType, Image, Mask
 from tests.toy_merge import HEIGHT, WIDTH, Paint, add_face, place_face
 

@@ -12,15 +12,15 @@ import pytest
 
 from faceswap.errors import UserError
 from faceswap.faceset.store import Faceset
-from faceswap.io.choose import choose_film
-from faceswap.io.codecs import Film
-from faceswap.io.encode import MASK_NOTE, NOTE, Pictures, encode
-from faceswap.io.extract import extract
-from faceswap.io.ffmpeg import ffmpeg_binary
 from faceswap.io.files import list_images
-from faceswap.io.timestamps import Choice, read_timestamps, write_timestamps
-from faceswap.io.timing import find_timing
-from faceswap.merge.looks import Looks
+from faceswap.media.codecs import Film
+from faceswap.media.encode import MASK_NOTE, NOTE, Pictures, encode
+from faceswap.media.encoders import choose_film
+from faceswap.media.extract import extract
+from faceswap.media.ffmpeg import ffmpeg_binary
+from faceswap.media.timestamps import Choice, read_timestamps, write_timestamps
+from faceswap.media.timing import find_timing
+from faceswap.merge.keyframes import Looks
 from faceswap.merge.masks import Prediction
 from faceswap.merge.plan import Cast, plan
 from faceswap.merge.record import Record

@@ -3,9 +3,8 @@
 import pytest
 import torch
 
-from faceswap.models.amp import AMP
 from faceswap.models.arch import Arch, ModelSpec
-from faceswap.models.build import build
+from faceswap.models.families import AMP, build
 
 SPEC = ModelSpec(Arch.parse("AMP"), 64, 32, 16, 16, 16, inter_dims=48, morph_factor=0.3)
 ONES = 14  # int(48 · 0.3)

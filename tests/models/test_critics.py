@@ -6,8 +6,8 @@ import torch
 from faceswap.errors import UserError
 from faceswap.models.arch import Arch, ModelSpec
 from faceswap.models.critics import CodeCritic, PatchCritic, check_patch, patch_strides, receptive_field
-from faceswap.train.critics import wanted_plans
 from faceswap.train.options import StepOptions
+from faceswap.train.update.critics import wanted_plans
 
 # dfl-facts §7.3: patch size -> receptive field and strides.
 TABLE = {
@@ -87,7 +87,7 @@ def test_a_code_of_16_px_goes_to_9_5_and_3() -> None:
 
 @pytest.mark.parametrize("arch", ["DF", "DF-U", "DF-D", "DF-T", "DF-UDT"])
 def test_the_code_critic_fits_the_codes_of_every_variant(arch: str) -> None:
-    from faceswap.models.build import build
+    from faceswap.models.families import build
 
     spec = ModelSpec(Arch.parse(arch), 64, 32, 16, 16, 16)
     codes = build(spec).encode(torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64))

@@ -9,10 +9,8 @@ from torch import nn
 
 from faceswap.models.arch import Arch, ModelSpec
 from faceswap.models.blocks import Down, Residual, SubPixelFace, Up, pixel_norm, x_cos_x
-from faceswap.models.build import MODELS, build
-from faceswap.models.df import DF
-from faceswap.models.flops import iteration_flops
-from faceswap.models.swap import SwapModel
+from faceswap.models.families import DF, MODELS, build
+from faceswap.models.swap import SwapModel, iteration_flops
 
 LETTERS = ["".join(letters) for letters in product(("", "U"), ("", "D"), ("", "T"))] + ["C", "UDTC"]
 ARCHS = [f"{family}-{letters}".strip("-") for family in ("DF", "LIAE") for letters in LETTERS] + ["AMP"]

@@ -10,11 +10,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from faceswap.faces.geometry import crop_transform
-from faceswap.faces.smoothing import jitter, smooth_track
-from faceswap.faces.steady import found_landmarks
-from faceswap.faces.warp import cut_crop
+from faceswap.align.steady import found_landmarks
 from faceswap.faceset.store import Faceset, read_face, read_meta, rewrite_meta
+from faceswap.geometry.geometry import crop_transform
+from faceswap.geometry.smoothing import jitter, smooth_track
+from faceswap.geometry.warp import cut_crop
 from faceswap.io.images import read_image, write_image
 from stages import align_dst
 

@@ -8,7 +8,7 @@ import torch
 
 from faceswap.benchmark.training import measure, network_share
 from faceswap.models.arch import Arch, ModelSpec
-from faceswap.train.blur import valid_blur
+from faceswap.train.update.blur import valid_blur
 
 
 @pytest.mark.slow

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from faceswap.errors import UserError
-from faceswap.io.cut import parse_time, read_list
-from faceswap.io.video import probe
+from faceswap.media.cut import parse_time, read_list
+from faceswap.media.probe.video import probe
 from stages.cut import Settings, main
 
 TIMES_MS = tuple(40 * i for i in range(20))

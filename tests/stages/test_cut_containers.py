@@ -2,9 +2,9 @@
 
 import pytest
 
-from faceswap.io.extract import extract
-from faceswap.io.timestamps import Choice
-from faceswap.io.video import probe
+from faceswap.media.extract import extract
+from faceswap.media.probe.video import probe
+from faceswap.media.timestamps import Choice
 from stages.cut import Settings, main
 
 H264 = {"vcodec": "libx264", "crf": 10}

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import faceswap.io.denoise as module
+import faceswap.media.denoise as module
 from faceswap.errors import UserError
-from faceswap.io.denoise import denoise
 from faceswap.io.files import list_images
 from faceswap.io.images import read_image, write_image
-from faceswap.io.timestamps import NAME as TIMES
+from faceswap.media.denoise import denoise
+from faceswap.media.timestamps import NAME as TIMES
 from stages.denoise import Settings, main
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from faceswap.detector.files import CARD
+from faceswap.detector.network.files import CARD
 from stages import demo, encode, merge, train
 from tests.detector.toy_set import gather_toys
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from faceswap import __version__
-from faceswap.io.extract import extract
 from faceswap.io.files import list_images
 from faceswap.io.images import write_image
-from faceswap.io.timestamps import Choice
-from faceswap.io.video import probe
+from faceswap.media.extract import extract
+from faceswap.media.probe.video import probe
+from faceswap.media.timestamps import Choice
 from stages.encode import Settings, main
 
 REPOSITORY = Path(__file__).parents[2]

@@ -8,11 +8,11 @@ import av
 import numpy as np
 import pytest
 
-from faceswap.io.extract import extract
-from faceswap.io.ffmpeg import ffmpeg_binary
 from faceswap.io.images import read_image
-from faceswap.io.timestamps import Choice
-from faceswap.io.video import probe
+from faceswap.media.extract import extract
+from faceswap.media.ffmpeg import ffmpeg_binary
+from faceswap.media.probe.video import probe
+from faceswap.media.timestamps import Choice
 from stages.encode import Settings, main
 
 WIDTH, HEIGHT, FRAMES = 64, 48, 6

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from faceswap.errors import UserError
-from faceswap.io.choose import encoders
-from faceswap.io.codecs import CODECS
-from faceswap.io.encode import NOTE
-from faceswap.io.extract import extract
-from faceswap.io.ffmpeg import ffmpeg_binary
 from faceswap.io.images import read_image, write_image, write_mask
 from faceswap.io.light import linear_table
-from faceswap.io.timestamps import Choice
-from faceswap.io.video import probe
+from faceswap.media.codecs import CODECS
+from faceswap.media.encode import NOTE
+from faceswap.media.encoders import encoders
+from faceswap.media.extract import extract
+from faceswap.media.ffmpeg import ffmpeg_binary
+from faceswap.media.probe.video import probe
+from faceswap.media.timestamps import Choice
 from stages.encode import Settings, main
 
 FILMS = [name for name, codec in CODECS.items() if codec.suffix]

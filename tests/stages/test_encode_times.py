@@ -6,9 +6,9 @@ import os
 import pytest
 
 from faceswap.errors import UserError
-from faceswap.io.extract import extract
-from faceswap.io.timestamps import Choice
-from faceswap.io.video import probe
+from faceswap.media.extract import extract
+from faceswap.media.probe.video import probe
+from faceswap.media.timestamps import Choice
 from stages.cut import Settings as CutSettings
 from stages.cut import main as cut
 from stages.encode import Settings, main

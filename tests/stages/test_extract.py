@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from faceswap.errors import UserError
-from faceswap.io.clips import find_clips
-from faceswap.io.extract import extract
 from faceswap.io.files import list_images
 from faceswap.io.images import read_image
-from faceswap.io.timestamps import Choice, read_timestamps
+from faceswap.media.clips import find_clips
+from faceswap.media.extract import extract
+from faceswap.media.timestamps import Choice, read_timestamps
 
 REPOSITORY = Path(__file__).parents[2]
 EVERY = Choice()

@@ -10,13 +10,12 @@ import cv2
 import numpy as np
 import pytest
 
+from faceswap.align.align import AlignSettings, align
 from faceswap.errors import UserError
-from faceswap.faces.align import AlignSettings, align
-from faceswap.faces.geometry import crop_transform
-from faceswap.faces.template import HEAD_MODEL
 from faceswap.faceset.metadata import FaceMeta
 from faceswap.faceset.sheet import contact_sheet
 from faceswap.faceset.store import Faceset, write_face
+from faceswap.geometry.geometry import HEAD_MODEL, crop_transform
 from faceswap.io.images import read_image
 from faceswap.types import FaceType, Side
 from stages import faceset as stage

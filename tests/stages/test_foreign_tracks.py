@@ -10,13 +10,12 @@ import ffmpeg
 import pytest
 
 from faceswap.errors import UserError
-from faceswap.io.clips import clips_beside, find_clips
-from faceswap.io.ffmpeg import ffmpeg_binary
-from faceswap.io.guarded import Guarded, Limits
-from faceswap.io.photographs import refuse_stills
-from faceswap.io.sound import read_sound
-from faceswap.io.timestamps import read_timestamps
-from faceswap.io.video import probe, sample_frames
+from faceswap.media.clips import clips_beside, find_clips, refuse_stills
+from faceswap.media.ffmpeg import ffmpeg_binary
+from faceswap.media.guarded import Guarded, Limits
+from faceswap.media.probe.video import probe, sample_frames
+from faceswap.media.sound import read_sound
+from faceswap.media.timestamps import read_timestamps
 from faceswap.types import Side
 from faceswap.workspace import Workspace
 

@@ -10,7 +10,8 @@ RunStage = Callable[..., "subprocess.CompletedProcess[str]"]
 def test_the_list_names_every_stage_with_its_number_and_one_line(run_stage: RunStage) -> None:
     listed = {line.split()[1]: line.split() for line in run_stage("__main__").stdout.splitlines()[2:]}
     folder = Path(__file__).parent.parent.parent / "stages"
-    assert set(listed) == {path.stem for path in folder.glob("[!_]*.py")}
+    packages = [path.parent for path in folder.glob("*/__init__.py")]
+    assert set(listed) == {path.stem for path in (*folder.glob("[!_]*.py"), *packages)}
     assert [listed[name][0] for name in ("extract_src", "align_dst", "train", "encode")] == [
         "2",
         "5",

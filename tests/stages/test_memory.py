@@ -12,7 +12,7 @@ import numpy as np
 import psutil
 import pytest
 
-from faceswap.benchmark.memory import PeakMemory, tree_bytes
+from faceswap.benchmark.machine import PeakMemory, tree_bytes
 from faceswap.faceset.store import Faceset, write_face
 from tests.stages.test_merge import make_model
 

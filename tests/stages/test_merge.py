@@ -10,15 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faceswap.faces.geometry import crop_transform
-from faceswap.faces.template import HEAD_MODEL
-from faceswap.faces.warp import cut_crop
 from faceswap.faceset.metadata import FaceMeta
 from faceswap.faceset.store import write_face
-from faceswap.io import checkpoint
+from faceswap.geometry.geometry import HEAD_MODEL, crop_transform
+from faceswap.geometry.warp import cut_crop
 from faceswap.io.images import read_image, read_mask, write_image
+from faceswap.learn import checkpoint
 from faceswap.models.arch import Arch, ModelSpec
-from faceswap.models.build import build
+from faceswap.models.families import build
 from faceswap.types import FaceType, Side
 
 REPOSITORY = Path(__file__).parent.parent.parent

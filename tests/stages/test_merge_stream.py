@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from faceswap.errors import UserError
-from faceswap.io.extract import extract
-from faceswap.io.ffmpeg import ffmpeg_binary
 from faceswap.io.files import list_images
-from faceswap.io.timestamps import Choice
-from faceswap.io.video import probe
-from faceswap.merge.looks import Looks
+from faceswap.media.extract import extract
+from faceswap.media.ffmpeg import ffmpeg_binary
+from faceswap.media.probe.video import probe
+from faceswap.media.timestamps import Choice
+from faceswap.merge.keyframes import Looks
 from faceswap.merge.session import Clip, Session
 from faceswap.merge.settings import MergeSettings
 from stages import encode, merge

@@ -8,7 +8,7 @@ import pytest
 from faceswap.errors import UserError
 from faceswap.io.files import list_images
 from faceswap.io.images import read_image, read_mask
-from faceswap.merge.looks import Looks
+from faceswap.merge.keyframes import Looks
 from faceswap.merge.session import NAME, Clip, Session
 from faceswap.merge.settings import MergeSettings
 from stages import merge

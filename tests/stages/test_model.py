@@ -9,8 +9,8 @@ import torch
 
 from faceswap.config import StageSettings
 from faceswap.errors import UserError
-from faceswap.io import checkpoint
 from faceswap.io.lock import FolderLock
+from faceswap.learn import checkpoint
 from stages.model import ACTIONS
 
 

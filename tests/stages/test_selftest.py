@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from faceswap.config import StageSettings
-from faceswap.detector import findings
-from faceswap.detector.files import save_detector
-from faceswap.detector.model import VitDetector, build
+from faceswap.detector.network.files import save_detector
+from faceswap.detector.network.model import VitDetector, build
+from faceswap.detector.selftest import findings
 from faceswap.errors import UserError
 from faceswap.types import Side
 from stages import selftest as stage
@@ -50,7 +50,7 @@ def test_the_stage_judges_merged_frames_first_and_else_the_finished_clip(setting
 
 
 def test_the_stage_without_a_detector_says_how_to_name_one(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("faceswap.detector.files.assets", lambda: tmp_path)
+    monkeypatch.setattr("faceswap.detector.network.files.assets", lambda: tmp_path)
     (tmp_path / "result.mp4").touch()
     with pytest.raises(UserError, match="--detector"):
         stage.main(stage.Settings(workspace=tmp_path))

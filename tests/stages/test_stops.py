@@ -15,11 +15,11 @@ import pytest
 
 from faceswap.faceset.polygons import Polygon, polygons_to_json
 from faceswap.faceset.store import Faceset, rewrite_meta
-from faceswap.io import checkpoint
-from faceswap.io.extract import extract
 from faceswap.io.files import list_images
 from faceswap.io.images import read_image, write_image
-from faceswap.io.timestamps import Choice
+from faceswap.learn import checkpoint
+from faceswap.media.extract import extract
+from faceswap.media.timestamps import Choice
 from faceswap.types import Side
 from tests.conftest import MakeFaces
 from tests.detector.toy_set import gather_toys

@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from faceswap.errors import UserError
-from faceswap.io import checkpoint
 from faceswap.io.images import read_image
+from faceswap.learn import checkpoint
 from faceswap.merge.predict import load_predictor
 from faceswap.types import Side
 from stages.train import Settings

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from faceswap.errors import UserError
-from faceswap.io import checkpoint
+from faceswap.learn import checkpoint
 from faceswap.types import Side
 from tests.stages.training import SIZES, train
 

@@ -11,14 +11,14 @@ import pytest
 import torch
 
 from faceswap.models.arch import Arch, ModelSpec
-from faceswap.models.build import build
-from faceswap.train.batches import Batches
+from faceswap.models.families import build
+from faceswap.train.data.batches import Batches
+from faceswap.train.data.samples import SampleStore
 from faceswap.train.options import StepOptions
-from faceswap.train.orders import Director, Schedule
 from faceswap.train.run import Run, open_run
-from faceswap.train.samples import SampleStore
-from faceswap.train.steps import TrainStep
+from faceswap.train.schedule import Director, Schedule
 from faceswap.train.trainer import Trainer
+from faceswap.train.update.steps import TrainStep
 from faceswap.types import FaceType
 
 CPU = torch.device("cpu")

@@ -16,17 +16,16 @@ import numpy as np
 import torch
 
 from faceswap.errors import UserError
-from faceswap.faces.template import HEAD_MODEL
+from faceswap.geometry.geometry import HEAD_MODEL
 from faceswap.models.arch import Arch, ModelSpec
-from faceswap.models.build import build
-from faceswap.train.batches import Batches
+from faceswap.models.families import build
+from faceswap.train.data.batches import Batches, Feed
+from faceswap.train.data.samples import SampleStore
 from faceswap.train.distributed import Share, joined
-from faceswap.train.economy import Economy
-from faceswap.train.feed import Feed
-from faceswap.train.following import SharedStep, follow
+from faceswap.train.follow import SharedStep, follow
 from faceswap.train.run import Run
-from faceswap.train.samples import SampleStore
-from faceswap.train.steps import StepOptions
+from faceswap.train.update.economy import Economy
+from faceswap.train.update.steps import StepOptions
 from faceswap.types import FaceType
 
 # Among them all that a loss may ask for: critics of faces and codes, the swap and its style.

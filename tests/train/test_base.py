@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from faceswap.errors import UserError
-from faceswap.io import checkpoint
+from faceswap.learn import checkpoint
 from faceswap.models.arch import Arch, ModelSpec
-from faceswap.models.build import build
+from faceswap.models.families import build
 from faceswap.train.base import WEIGHTS, adopt, export_base, find_base
 from faceswap.workspace import assets
 

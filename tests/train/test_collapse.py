@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from faceswap.errors import UserError
-from faceswap.io import checkpoint
-from faceswap.train.collapse import CollapseError, FlatWatch, LossWatch, contrast_ratio
-from faceswap.train.orders import Schedule
+from faceswap.learn import checkpoint
 from faceswap.train.preview import PreviewFaces
+from faceswap.train.saving import CollapseError, FlatWatch, LossWatch, contrast_ratio
+from faceswap.train.schedule import Schedule
 
 
 def losses(count: int, seed: int = 0) -> np.ndarray:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from faceswap.augment.warp import draw_augment
 from faceswap.errors import UserError
-from faceswap.train.augment import draw_augment
 from faceswap.train.distributed import Share
 from tests.conftest import REPOSITORY
 from tests.train import ranks

@@ -6,13 +6,12 @@ import pytest
 import torch
 
 from faceswap.models.arch import Arch, ModelSpec
-from faceswap.models.build import build
-from faceswap.train.batches import Batch
-from faceswap.train.economy import PLAIN, Economy
-from faceswap.train.footprint import Allocations, learning_bytes, shape_step
-from faceswap.train.memory import Needs, Way
+from faceswap.models.families import build
+from faceswap.train.data.batches import Batch
+from faceswap.train.memory import Allocations, Needs, Way, learning_bytes, shape_step
 from faceswap.train.options import StepOptions
-from faceswap.train.steps import TrainStep
+from faceswap.train.update.economy import PLAIN, Economy
+from faceswap.train.update.steps import TrainStep
 
 CPU = torch.device("cpu")
 GAN_AND_STYLES: dict[str, Any] = {"gan_power": 0.1, "face_style_power": 0.1, "bg_style_power": 1.0}

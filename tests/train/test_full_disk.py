@@ -10,11 +10,11 @@ from types import SimpleNamespace
 import pytest
 
 from faceswap.errors import UserError
-from faceswap.io import checkpoint
-from faceswap.train.history import History
+from faceswap.learn import checkpoint
+from faceswap.train.log import History
 from faceswap.train.memory import is_out_of_memory
-from faceswap.train.orders import Schedule
 from faceswap.train.run import Run
+from faceswap.train.schedule import Schedule
 
 
 class FullDisk:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from faceswap.train.history import History
+from faceswap.train.log import History
 
 
 def write(path: Path, first: int, last: int, loss: float = 0.5) -> None:

@@ -13,15 +13,16 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from faceswap.errors import UserError
-from faceswap.io import checkpoint, moments
+from faceswap.learn import checkpoint
+from faceswap.learn import optimizers as moments
+from faceswap.learn.backups import back_up, restore
+from faceswap.learn.stored import check_run, stored_model
 from faceswap.models.arch import ModelSpec
-from faceswap.models.stored import check_run, stored_model
-from faceswap.train import cache
-from faceswap.train.backups import back_up, restore
-from faceswap.train.history import History
-from faceswap.train.optim import load_by_name, make_optimizer, state_by_name
+from faceswap.train.data import cache
+from faceswap.train.log import History
 from faceswap.train.quality import Track
 from faceswap.train.run import open_run
+from faceswap.train.update.optim import load_by_name, make_optimizer, state_by_name
 from faceswap.types import FaceType, Json, Side
 from tests.hostile import attacked, documents
 

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from faceswap.io import checkpoint
-from faceswap.train import backups
+from faceswap.learn import backups, checkpoint
 from faceswap.types import Side
 
 REPOSITORY = Path(__file__).parents[2]

@@ -9,13 +9,12 @@ import pytest
 from pydantic import ValidationError
 
 from faceswap.errors import UserError
-from faceswap.io import checkpoint
 from faceswap.io.files import write_json
-from faceswap.train.journal import Journal
+from faceswap.learn import checkpoint
+from faceswap.train.log import Journal
 from faceswap.train.options import StepOptions
-from faceswap.train.orders import Director, Orders, Schedule
-from faceswap.train.recipe import Phase
 from faceswap.train.run import Run
+from faceswap.train.schedule import Director, Orders, Phase, Schedule
 from faceswap.train.trainer import Trainer
 from faceswap.types import Json
 

@@ -7,16 +7,14 @@ import pytest
 import torch
 
 from faceswap.models.arch import Arch, ModelSpec
-from faceswap.models.build import build
-from faceswap.models.df import DF
+from faceswap.models.families import DF, build
 from faceswap.models.swap import SwapModel
 from faceswap.runtime import has_bf16
-from faceswap.train.economy import Economy
-from faceswap.train.footprint import shape_step
-from faceswap.train.memory import Needs, Way, out_of_memory
+from faceswap.train.memory import Needs, Way, out_of_memory, shape_step
 from faceswap.train.options import StepOptions
 from faceswap.train.plan import Row, Speed, plan, probe, propose, report
-from faceswap.train.steps import TrainStep
+from faceswap.train.update.economy import Economy
+from faceswap.train.update.steps import TrainStep
 
 CPU = torch.device("cpu")
 BF16, FLOAT32 = torch.bfloat16, torch.float32

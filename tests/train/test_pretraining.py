@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from faceswap.io import checkpoint
-from faceswap.train import pretraining
+from faceswap.learn import checkpoint
+from faceswap.train import reset as pretraining
 from faceswap.train.run import Run, open_run
 
 TINY = {"resolution": 64, "ae_dims": 32, "encoder_dims": 16, "decoder_dims": 16, "mask_dims": 16}

@@ -8,15 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from faceswap.faces.geometry import apply_transform, crop_transform
-from faceswap.faces.landmarks import outer_eye_distance
-from faceswap.faces.packs import load_pack
-from faceswap.train.held_back import MOST, hold_back
+from faceswap.align.packs import load_pack
+from faceswap.geometry.geometry import apply_transform, crop_transform
+from faceswap.geometry.landmarks import outer_eye_distance
+from faceswap.train.data.samples import MOST, SampleStore, hold_back
 from faceswap.train.options import StepOptions
-from faceswap.train.quality import Figures, Judge, Track, masked_mean, ssim_map
-from faceswap.train.reading import FaceReader
-from faceswap.train.samples import SampleStore
-from faceswap.train.steps import TrainStep
+from faceswap.train.quality import FaceReader, Figures, Judge, Track, masked_mean, ssim_map
+from faceswap.train.update.steps import TrainStep
 from faceswap.types import FaceType
 from faceswap.workspace import assets
 
@@ -96,7 +94,7 @@ def still(actor: int = 0, at: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """A bundled actor's face in frame number `at` as a crop of 128 px, and its landmarks in it."""
     pytest.importorskip("insightface")
     clips = sorted((assets() / "demo").glob("*.mp4"))
-    from faceswap.faces.analysis import Analyst
+    from faceswap.align.analysis import Analyst
 
     capture = cv2.VideoCapture(str(clips[actor]))
     capture.set(cv2.CAP_PROP_POS_FRAMES, at)

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from faceswap.errors import UserError
 from faceswap.models.arch import Arch, ModelSpec
 from faceswap.train.options import StepOptions
-from faceswap.train.recipe import Phase, averaged, is_flat
+from faceswap.train.schedule import Phase, averaged, is_flat
 from faceswap.train.settings import LIVE
 from stages.train import STEP, Settings
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from faceswap.io import checkpoint
+from faceswap.learn import checkpoint
 from faceswap.types import Side
 
 REPOSITORY = Path(__file__).parents[2]

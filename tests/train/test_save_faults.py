@@ -12,8 +12,7 @@ import pytest
 import torch
 
 from faceswap.errors import UserError
-from faceswap.io import checkpoint
-from faceswap.train import backups
+from faceswap.learn import backups, checkpoint
 from tests.faults import FAULT, faulty, in_child
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="a process is killed right after fork")

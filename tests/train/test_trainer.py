@@ -14,15 +14,15 @@ import pytest
 import torch
 
 from faceswap.errors import Stopped, UserError
-from faceswap.io import checkpoint
 from faceswap.io.images import read_image
+from faceswap.learn import checkpoint
 from faceswap.models.arch import Arch, ModelSpec
-from faceswap.models.build import build
-from faceswap.train.batches import Batches
+from faceswap.models.families import build
+from faceswap.train.data.batches import Batches
+from faceswap.train.data.samples import SampleStore
 from faceswap.train.run import Run
-from faceswap.train.samples import SampleStore
-from faceswap.train.steps import StepOptions, TrainStep
 from faceswap.train.trainer import Schedule, Trainer
+from faceswap.train.update.steps import StepOptions, TrainStep
 from faceswap.types import FaceType
 
 

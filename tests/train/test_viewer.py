@@ -10,14 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faceswap.io import checkpoint
 from faceswap.io.images import read_image
-from faceswap.train import requests
-from faceswap.train.board import FOLDER, Board
-from faceswap.train.orders import Schedule
-from faceswap.train.plots import quality_plot
+from faceswap.learn import checkpoint
 from faceswap.train.quality import Figures
-from faceswap.train.viewer import thin_out
+from faceswap.train.schedule import Schedule
+from faceswap.train.viewer import FOLDER, Board, quality_plot, thin_out
+from faceswap.train.watch import requests
 from faceswap.train.watch.folder import MASKED, PREVIEW, TIMELAPSE
 
 

@@ -10,10 +10,48 @@ import numpy as np
 
 from faceswap.io.documents import parse
 from faceswap.io.files import list_names
-from faceswap.train.journal import ENDED
-from faceswap.train.requests import Request, pending
+from faceswap.train.log import ENDED
 from faceswap.train.watch.curves import Curve, Curves
-from faceswap.train.watch.tail import Tail
+from faceswap.train.watch.requests import Request, pending
+
+# Of what was read, this much is compared: losses never repeat to the last digit.
+_MARK_BYTES = 256
+
+
+class Tail:
+    """The whole lines of `path` as they come.
+
+    Nothing is known of who writes: a file that was cut, replaced or deleted is read anew from its start, one
+    that another machine copies again and again goes on where it was.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._offset, self._mark = path, 0, b""
+        self.behind = False
+
+    def read(self, most: int = 1 << 20) -> tuple[list[bytes], bool]:
+        """Lines that are new, from at most `most` bytes, and whether those before them are no longer true.
+
+        The last line is left until its end is written. Raises OSError where the disk does not answer.
+        """
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._offset - len(self._mark))
+                anew = file.read(len(self._mark)) != self._mark
+                if anew:
+                    self._offset, self._mark = 0, b""
+                    file.seek(0)
+                piece = file.read(most)
+        except FileNotFoundError:
+            anew, piece = self._offset > 0, b""
+            self._offset, self._mark = 0, b""
+        self.behind = len(piece) == most
+        # What has no end in a full piece is no line.
+        whole = piece[: piece.rfind(b"\n") + 1] or (piece if self.behind else b"")
+        self._offset += len(whole)
+        self._mark = (self._mark + whole)[-_MARK_BYTES:]
+        return whole.splitlines(), anew
+
 
 # missing: no such folder; empty: nothing was trained; ended: it has said so; quiet: nothing was written for
 # so long that no training seems to run.

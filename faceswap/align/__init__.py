@@ -1,0 +1,1 @@
+"""Frames to a faceset: faces found, landmarks placed, crops cut."""

@@ -1,0 +1,1 @@
+"""The detector itself: networks, losses, files, and asking it."""

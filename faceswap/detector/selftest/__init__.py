@@ -1,0 +1,1 @@
+"""The self-test: how detectable a finished swap is, and its report."""

@@ -1,0 +1,1 @@
+"""Training, hardening and cross-validating the detector."""

@@ -1,1 +1,0 @@
-"""Frames to aligned faces: geometry, landmarks, face models."""

@@ -1,0 +1,1 @@
+"""Points, crops and transforms: pure functions on arrays."""

@@ -1,0 +1,1 @@
+"""The one way to train, save and continue any network."""

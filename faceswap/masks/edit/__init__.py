@@ -1,0 +1,1 @@
+"""Masks marked by a person: the editor without its window."""

@@ -1,0 +1,1 @@
+"""Training mask networks: samples, runs, the bundled model, measuring."""

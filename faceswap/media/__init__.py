@@ -1,0 +1,1 @@
+"""Clips in and out: frames, sound and times, through ffmpeg and PyAV."""

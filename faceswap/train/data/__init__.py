@@ -1,0 +1,1 @@
+"""Faces on their way to the networks: samples, cache, order, batches."""

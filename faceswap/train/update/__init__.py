@@ -1,0 +1,1 @@
+"""One update of the model: augment, reconstruct, compare, step."""
