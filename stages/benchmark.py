@@ -11,10 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from faceswap.benchmark.cases import bench_align, bench_judge
-from faceswap.benchmark.machine import PeakMemory, describe_machine
-from faceswap.benchmark.merging import bench_compositing, bench_preview, bench_stream
-from faceswap.benchmark.training import MODELS, bench_speed_up, bench_training
 from faceswap.config import StageSettings, option, run_stage
 from faceswap.console import say
 from faceswap.io.files import gib, write_json
@@ -26,13 +22,19 @@ class Settings(StageSettings):
     only: Literal["merge", "preview", "stream", "align", "train", "speed_up", "judge"] | None = option(
         None, "measure only this"
     )
-    models: str = option("", f"of train, only models with this in their name: {', '.join(MODELS)}")
+    models: str = option("", "of train, only models with this in their name, such as LIAE or 224")
     seconds: float = option(10.0, "time each figure is measured for", unit="s", ge=0.1, le=600)
     device: DeviceName = option("auto", "where to compute")
     output: Path | None = option(None, "JSON file with machine, versions, commit and all figures")
 
 
 def main(cfg: Settings) -> None:
+    # Libraries take seconds to load; a mistyped word should be told at once.
+    from faceswap.benchmark.cases import bench_align, bench_judge
+    from faceswap.benchmark.machine import PeakMemory, describe_machine
+    from faceswap.benchmark.merging import bench_compositing, bench_preview, bench_stream
+    from faceswap.benchmark.training import bench_speed_up, bench_training
+
     machine = describe_machine()
     device = choose_device(cfg.device)
     say(f"{machine['processor']}, {machine['cores']} cores, load {machine['load_before']}, device {device}")

@@ -26,6 +26,7 @@ from faceswap.config import option, run_stage
 from faceswap.console import command, say, warn
 from faceswap.errors import UserError
 from faceswap.io.files import list_images
+from faceswap.io.photos import is_transparent
 from faceswap.media.alpha import alpha_of, carried_alpha
 from faceswap.media.encode import FRAMES_NOTE, MASK_NOTE, NOTE, Pictures, encode, is_deep
 from faceswap.media.film import FilmSettings, kept_in
@@ -94,6 +95,8 @@ def encode_folder(cfg: Settings, folder: Path) -> None:
     frames = find_pictures(folder, timing, f"put them back{_SKIP}", whole)
     target = cfg.target(folder.with_name(f"{folder.name}.mp4"))
     own = carried_alpha(timing, cfg.codec, target.name)
+    if own is None and is_transparent(frames[0]):
+        warn(f"{target.name}: opaque, the alpha of the pictures in {folder.name} is left out")
     film = cfg.film(is_deep(frames[0]), alpha=own is not None)
     if target.exists() and not cfg.again:
         raise UserError(f"{target} is there already", "", "add --again to replace it, or move it away")

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap.align.analysis import Analyst
+from faceswap.console import warn
 from faceswap.detector.data.gather import cut
 from faceswap.detector.measures.metrics import MINIMUM_FRAMES, video_score
 from faceswap.detector.network.judge import Judge
@@ -108,6 +109,8 @@ class Examiner:
         """The verdict on a clip, at most its first `most_frames` frames."""
         try:
             clip = surveyed(probe(path))
+            if clip.several:
+                warn(f"{path.name}: {clip.several}")
         except UserError as error:
             reason = "; ".join(filter(None, (error.what, error.found)))
             return Prediction(path.name, "undetermined", None, reason=reason)
@@ -169,7 +172,8 @@ def files_of(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir():
-        raise UserError(f"no file {path}")
+        what = f"{path} is no regular file" if path.exists() else f"no file {path}"
+        raise UserError(what, "", "name a picture, a clip, or a folder that holds some")
     clips = (p for p in path.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file())
     both = {*list_images(path), *(p for p in clips if not p.name.startswith("."))}
     found = sorted(both, key=lambda one: natural_order(one.name))

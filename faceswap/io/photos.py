@@ -46,6 +46,19 @@ def _transform(profile: bytes) -> Any:
         return None
 
 
+def is_transparent(path: Path) -> bool:
+    """Whether a picture that Pillow knows has an alpha channel that is not opaque all over."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as picture:
+            if not picture.has_transparency_data:
+                return False
+            return bool(np.asarray(picture.convert("RGBA").getchannel("A")).min() < 255)
+    except (UnidentifiedImageError, OSError, ValueError):
+        return False
+
+
 HEIF_HINT = "pip install '.[heif]' reads them"
 _SIGNATURES = {
     "PNG": (PNG_SIGNATURE,),

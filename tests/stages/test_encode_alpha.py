@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from faceswap.io.images import read_image
 from faceswap.media.extract import extract
@@ -150,3 +151,17 @@ def test_an_alpha_that_is_opaque_everywhere_is_none(tmp_path: Path, codec: str, 
     subprocess.run([*command, str(tmp_path / "a.mov" if codec != "ffv1" else tmp_path / "a.mkv")], check=True)
     (clip,) = tmp_path.iterdir()
     assert not probe(clip).alpha
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".tif"])
+@pytest.mark.parametrize("alpha", [128, 255])
+def test_the_alpha_of_a_folder_of_pictures_is_told_where_it_is_lost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str, alpha: int
+) -> None:
+    folder = tmp_path / "drawn"
+    folder.mkdir()
+    for number in (1, 2):
+        Image.new("RGBA", (64, 48), (200, 30, 40, alpha)).save(folder / f"{number}{suffix}")
+    main(Settings.of({"workspace": tmp_path, "frames": folder, "fps": 25}))
+    said = capsys.readouterr()
+    assert ("alpha of the pictures in drawn is left out" in said.out + said.err) == (alpha < 255)

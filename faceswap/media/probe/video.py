@@ -180,10 +180,11 @@ def fingerprint(path: Path) -> str:
 def _open(path: Path) -> Iterator[InputContainer]:
     if path.is_dir():
         raise UserError(f"{path} is a folder, not a video", "", "name a video file")
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path} is no regular file", "a pipe, a socket or a device", "name a video file")
     if not path.is_file():
-        raise UserError(
-            f"no file {path}", _neighbours(path), "copy your clip there, or name it with --input FILE"
-        )
+        hint = "copy your clip there, or name it with --input FILE"
+        raise UserError(f"no file {path}", _neighbours(path), hint)
     try:
         # An absolute path cannot be taken for a protocol, as "data:x.mp4" would be.
         container = av.open(str(path.resolve()), metadata_errors="replace")

@@ -174,7 +174,7 @@ _NAMES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@settings(max_examples=2000, deadline=None, derandomize=True)
 @given(headers=st.lists(st.tuples(_NAMES, _TEXT), max_size=6))
 def test_odd_headers_are_never_an_error_of_the_service(headers: list[tuple[bytes, bytes]]) -> None:
     async def endless() -> AsyncIterator[bytes]:

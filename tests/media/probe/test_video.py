@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,13 @@ def test_what_is_no_clip_is_told_apart(tmp_path):
         with pytest.raises(UserError, match=words) as caught:
             probe(tmp_path / name)
         assert caught.value.hint
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in folders here")
+def test_a_pipe_is_refused_as_what_it_is_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "clip.mp4")
+    with pytest.raises(UserError, match="no regular file"):
+        probe(tmp_path / "clip.mp4")
 
 
 def test_an_index_that_is_cut_off_is_said(toy_clip, tmp_path):
