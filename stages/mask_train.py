@@ -100,7 +100,7 @@ def train_labelled(
     from faceswap.masks.train.augment import Augmenter, AugmentSettings
     from faceswap.masks.train.data import collect_labels
     from faceswap.masks.train.run import SCRATCH, open_run
-    from faceswap.masks.train.train import MaskTask, RunKeeper
+    from faceswap.masks.train.train import MaskTask, RunCheckpointer
 
     folder = cfg.place.model(cfg.model, new=True)
     base = cfg.base or (SCRATCH if cfg.arch == "xseg" else BUNDLED)
@@ -117,7 +117,7 @@ def train_labelled(
     augmenter = Augmenter(labels.samples, AugmentSettings(), run.spec.input_px, seed=run.seed)
     rate = cfg.learning_rate or run.rate
     task = MaskTask(run.network, augmenter, cfg.batch_size, rate, device, dtype)
-    keeper = RunKeeper(
+    keeper = RunCheckpointer(
         run, task, labels.samples, labels.held_out, device, dtype, cfg.until_iou, cfg.minutes,
         cfg.preview_seconds,
     )  # fmt: skip

@@ -33,13 +33,13 @@ from faceswap.media.dynamic_range import warn_of_ranges
 from faceswap.media.film import FilmSettings, kept_in
 from faceswap.merge.face_masks import needs_own, needs_segmenter
 from faceswap.merge.flicker import Flicker, flicker
-from faceswap.merge.keyframes import Looks
-from faceswap.merge.plan import Cast, Task, plan
+from faceswap.merge.keyframes import Keyframes
+from faceswap.merge.plan import ClipFaces, Task, plan
 from faceswap.merge.record import Record
 from faceswap.merge.run import Merger, Summary, merge
 from faceswap.merge.session import NAME, Clip, Session
 from faceswap.merge.settings import HEADINGS, MergeSettings
-from faceswap.merge.steady import Survey
+from faceswap.merge.steady import ClipMeasures
 from faceswap.merge.stream import Films, find_source, stream
 from faceswap.runtime import DeviceName, Precision, choose_device, choose_dtype
 from faceswap.types import Side
@@ -92,7 +92,7 @@ class Settings(FilmSettings, MergeSettings):
         return MergeSettings(**self.model_dump(include=set(_LOOK)))
 
 
-class Means(NamedTuple):
+class Engine(NamedTuple):
     """What swaps faces, how many at a time, and how many frames are composited at a time."""
 
     predictor: "Predictor"
@@ -120,28 +120,28 @@ def merge_frames(cfg: Settings) -> None:
     place = cfg.place
     run = place.model(cfg.model)
     faceset = Faceset.open(place.aligned(Side.DST))
-    cast = Cast.of(place.frames(Side.DST), faceset)
+    clip_faces = ClipFaces.of(place.frames(Side.DST), faceset)
     if cfg.session == "new":
-        find_means(cfg, run, None)  # Refuses what cannot be had before the session that is there is put away.
-    session = find_session(cfg, run / NAME, cast)
-    means = find_means(cfg, run, session)
-    cast = replace(cast, segmenter=lambda: means.predictor.segmenter.identity)
-    predictor, record = means.predictor, Record(place.merged, place.merged_mask)
-    survey = Survey(cast, predictor.identity, predictor.face_type, run / "cache")
-    merger = Merger(record, *means, survey)
+        find_engine(cfg, run, None)  # Refuses before the session that is there is put away.
+    session = find_session(cfg, run / NAME, clip_faces)
+    engine = find_engine(cfg, run, session)
+    clip_faces = replace(clip_faces, segmenter=lambda: engine.predictor.segmenter.identity)
+    predictor, record = engine.predictor, Record(place.merged, place.merged_mask)
+    measures = ClipMeasures(clip_faces, predictor.identity, predictor.face_type, run / "cache")
+    merger = Merger(record, *engine, measures)
     if cfg.interactive and session:
         from faceswap.gui.merge_window.window import edit
 
-        edit(session, cast, merger, predictor.identity)
-        tell_what_is_left(cfg, plan(cast, predictor.identity, session.looks), record)
+        edit(session, clip_faces, merger, predictor.identity)
+        tell_what_is_left(cfg, plan(clip_faces, predictor.identity, session.looks), record)
         return
-    tasks = plan(cast, predictor.identity, session.looks if session else Looks(cfg.look()))
+    tasks = plan(clip_faces, predictor.identity, session.looks if session else Keyframes(cfg.look()))
     describe(predictor, faceset, tasks, session)
     todo = record.begin(tasks, "all" if cfg.again else "own" if session else "none")
     keep_settings(cfg, session)
     already = len(tasks) - len(todo)
     summary = merge(todo, merger, already=already)
-    tell_flicker(flicker(cast, survey, tasks))
+    tell_flicker(flicker(clip_faces, measures, tasks))
     report(summary, already, cfg)
 
 
@@ -151,20 +151,21 @@ def stream_clip(cfg: Settings) -> None:
     run = place.model(cfg.model)
     faceset = Faceset.open(place.aligned(Side.DST))
     source = find_source(place, cfg.input)
-    cast = Cast.of_frames(source.paths(place.frames(Side.DST)), faceset)
-    session = find_session(cfg, run / NAME, cast)
+    clip_faces = ClipFaces.of_frames(source.paths(place.frames(Side.DST)), faceset)
+    session = find_session(cfg, run / NAME, clip_faces)
     own = None if cfg.alpha else carried_alpha(source.timing, cfg.codec, cfg.target(place.result).name)
     film = cfg.film(source.is_deep, alpha=own is not None)
-    means = find_means(cfg, run, session)
-    cast = replace(cast, segmenter=lambda: means.predictor.segmenter.identity)
-    tasks = plan(cast, means.predictor.identity, session.looks if session else Looks(cfg.look()))
-    describe(means.predictor, faceset, tasks, session)
+    engine = find_engine(cfg, run, session)
+    predictor = engine.predictor
+    clip_faces = replace(clip_faces, segmenter=lambda: predictor.segmenter.identity)
+    tasks = plan(clip_faces, predictor.identity, session.looks if session else Keyframes(cfg.look()))
+    describe(predictor, faceset, tasks, session)
     mask = None if cfg.alpha else kept_in(place.result_mask, film)
     films = Films(film, kept_in(place.result, film), mask, cfg.sound, own)
     origin = source.clip.fingerprint
-    survey = Survey(cast, means.predictor.identity, means.predictor.face_type, run / "cache", str(origin))
-    summary = stream(source, tasks, *means, films, survey)
-    tell_flicker(flicker(cast, survey, tasks))
+    measures = ClipMeasures(clip_faces, predictor.identity, predictor.face_type, run / "cache", str(origin))
+    summary = stream(source, tasks, *engine, films, measures)
+    tell_flicker(flicker(clip_faces, measures, tasks))
     cfg.save(place.root / "merge_stream.json", _LOOK if session else ())
     merged = f"{summary.merged} frames merged ({summary.faces} faces)"
     say(f"{merged}, {summary.without_face} without a face passed on")
@@ -181,7 +182,7 @@ def starts_over() -> Iterator[None]:
         raise
 
 
-def find_means(cfg: Settings, run: Path, session: Session | None) -> Means:
+def find_engine(cfg: Settings, run: Path, session: Session | None) -> Engine:
     """A model's newest checkpoint and the upscaler, which a session keeps, on the device they run on."""
     # torch takes seconds to import; what is missing should be said at once.
     from faceswap.merge.predict import load_predictor
@@ -196,10 +197,10 @@ def find_means(cfg: Settings, run: Path, session: Session | None) -> Means:
         session.upscaler = upscaler
         session.save()
     batch_size = cfg.batch_size or (4 if device.type == "cpu" else 16)
-    return Means(predictor, batch_size, cfg.workers or os.cpu_count() or 1)
+    return Engine(predictor, batch_size, cfg.workers or os.cpu_count() or 1)
 
 
-def find_session(cfg: Settings, path: Path, cast: Cast) -> Session | None:
+def find_session(cfg: Settings, path: Path, clip_faces: ClipFaces) -> Session | None:
     """The session to go on with, replay or begin; None where there is none to replay."""
     if not cfg.interactive and (cfg.session == "ignore" or not path.is_file()):
         return None
@@ -218,7 +219,7 @@ def find_session(cfg: Settings, path: Path, cast: Cast) -> Session | None:
         )
     if cfg.session == "new" and not cfg.interactive:
         raise UserError("a new session is made in the window", "", "add --interactive, or --session ignore")
-    return Session.open(path, Clip.of(cast.frames), cfg.look(), cfg.session)
+    return Session.open(path, Clip.of(clip_faces.frames), cfg.look(), cfg.session)
 
 
 def keep_settings(cfg: Settings, session: Session | None) -> None:

@@ -36,7 +36,7 @@ from faceswap.train.data.cache import find_samples, open_samples
 from faceswap.train.data.samples import SampleStore, hold_back
 from faceswap.train.log import Journal
 from faceswap.train.options import StepOptions
-from faceswap.train.schedule import Director, Orders
+from faceswap.train.schedule import ActiveOptions, LiveOptions
 from faceswap.train.settings import FIXED, HEADINGS, ScheduleSettings
 from faceswap.train.update.economy import Economy, default_batch_size
 from faceswap.types import FaceType, Side
@@ -218,11 +218,11 @@ def train(
     }  # fmt: skip
     for note in run.under(conditions):
         say(f"not exactly as without a stop: {note}")
-    director = Director(
+    live_options = LiveOptions(
         run, run.folder / SETTINGS_FILE, (STEP - {"pretrain"}) | schedule.LIVE,
         lambda changes: orders(cfg, run, changes), cfg.phases if cfg.recipe else (), Journal(run.folder),
     )  # fmt: skip
-    step = SharedStep(run.model, director.orders().options, device, dtype, share=share, economy=economy)
+    step = SharedStep(run.model, live_options.orders().options, device, dtype, share=share, economy=economy)
     for note in step.load_tensors(run.tensors):
         say(note)
     batches = Batches(src, dst, batch, run.seed, pinned=device.type == "cuda", share=share)
@@ -237,10 +237,12 @@ def train(
         board = stack.enter_context(closing(Board(run.folder, run.iteration))) if cfg.tensorboard else None
         if board:
             say(board.hint)
-        Trainer(run, step, batches, cfg.schedule(), director=director, judge=judge, board=board).train()
+        Trainer(
+            run, step, batches, cfg.schedule(), live_options=live_options, judge=judge, board=board
+        ).train()
 
 
-def orders(cfg: Settings, run: "Run", changes: Mapping[str, Any]) -> Orders:
+def orders(cfg: Settings, run: "Run", changes: Mapping[str, Any]) -> ActiveOptions:
     """How to train with some of the settings changed; UserError for what cannot be."""
     cfg = Settings.of(cfg.model_dump() | dict(changes))
     if cfg.reset_inter:
@@ -249,7 +251,7 @@ def orders(cfg: Settings, run: "Run", changes: Mapping[str, Any]) -> Orders:
         check_part(run.model, INTER)
     options = StepOptions(**{name: getattr(cfg, name) for name in STEP})
     options.check(run.model.spec)
-    return Orders(options, cfg.schedule())
+    return ActiveOptions(options, cfg.schedule())
 
 
 def load(found: SampleStore | Faceset, label: str, cfg: Settings, run: "Run") -> SampleStore:

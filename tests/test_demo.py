@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from faceswap.align.analysis import Analyst
+from faceswap.align.analysis import FaceAnalyzer
 from faceswap.align.packs import load_pack
 from faceswap.faceset.store import Faceset
 from faceswap.geometry.landmarks import hull_mask, outer_eye_distance
@@ -53,7 +53,7 @@ def measure(workspace: Path, minutes: float) -> Measured:
     b_mean = clip_colour(workspace / "data_dst")
     faces = Faceset.open(workspace / "data_dst" / "aligned").by_frame()
     result = Measured([], [], [], minutes)
-    analyst = Analyst(load_pack("bundled", "cpu"))
+    analyst = FaceAnalyzer(load_pack("bundled", "cpu"))
     originals = pictures(workspace / "data_dst.mp4")
     for index, (swap, original) in enumerate(zip(pictures(workspace / "result.mp4"), originals, strict=True)):
         stem = f"{index + 1:05d}"

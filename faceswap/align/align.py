@@ -6,7 +6,7 @@ from typing import Literal
 
 import cv2
 
-from faceswap.align.analysis import Analyst
+from faceswap.align.analysis import FaceAnalyzer
 from faceswap.align.extract import AlignLog, CropStyle, align_frames
 from faceswap.align.packs import BUNDLED, load_pack
 from faceswap.align.steady import steady
@@ -65,7 +65,7 @@ def align(cfg: AlignSettings, side: Side) -> None:
     if pack is not None:
         aligned.mkdir(parents=True, exist_ok=True)
         cfg.model_copy(update={"again": False}).save(aligned / f"align_{side}.json")
-        _work(cfg, side, Analyst(pack, cfg.min_face_px, cfg.max_faces), todo, log, len(frames))
+        _work(cfg, side, FaceAnalyzer(pack, cfg.min_face_px, cfg.max_faces), todo, log, len(frames))
     else:
         say(f"all {len(frames)} frames are aligned already (--again starts anew)")
     write_json(aligned / REPORT_NAME, log.summary())
@@ -140,7 +140,7 @@ def _mismatch(cfg: AlignSettings, side: Side, frames: list[Path], log: AlignLog,
 
 
 def _work(
-    cfg: AlignSettings, side: Side, analyst: Analyst, todo: list[Path], log: AlignLog, total: int
+    cfg: AlignSettings, side: Side, analyst: FaceAnalyzer, todo: list[Path], log: AlignLog, total: int
 ) -> None:
     style = CropStyle(side, cfg.face_type, cfg.size_px, f".{cfg.format}", cfg.quality)
     debug = cfg.place.aligned_debug(side) if cfg.debug_images else None

@@ -43,7 +43,7 @@ class FoundFace:
 
 
 @dataclass(frozen=True)
-class Analyst:
+class FaceAnalyzer:
     """Finds the faces of one frame at a time; may be called from several threads.
 
     min_face_px: boxes whose shorter side is smaller are ignored; large frames are searched in tiles for

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from faceswap.align.analysis import Analyst, FoundFace
+from faceswap.align.analysis import FaceAnalyzer, FoundFace
 from faceswap.align.debug import draw_faces
 from faceswap.errors import is_general
 from faceswap.faceset.metadata import FaceMeta
@@ -53,7 +53,7 @@ class FrameResult:
 def align_frames(
     frames: Sequence[Path],
     aligned: Path,
-    analyst: Analyst,
+    analyst: FaceAnalyzer,
     style: CropStyle,
     workers: int,
     debug: Path | None = None,
@@ -67,7 +67,7 @@ def align_frames(
 
 
 def _align_frame(
-    path: Path, aligned: Path, analyst: Analyst, style: CropStyle, debug: Path | None
+    path: Path, aligned: Path, analyst: FaceAnalyzer, style: CropStyle, debug: Path | None
 ) -> FrameResult:
     size = 0
     try:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from faceswap.align.analysis import Analyst
+from faceswap.align.analysis import FaceAnalyzer
 from faceswap.align.extract import CropStyle, align_frames
 from faceswap.align.packs import load_pack
 from faceswap.benchmark.machine import calls_per_s, matrix_peak_flops
@@ -54,7 +54,7 @@ def scene(canvas: tuple[int, int], moment: float = 0.3) -> Scene:
 def bench_align(seconds: float, workers: int) -> Json:
     """Frames a second from PNG frames on disk to crops on disk, bundled pack, after a warm-up."""
     rates: Json = {"unit": "frames/s", "workers": workers}
-    analyst = Analyst(load_pack("bundled", "auto"))
+    analyst = FaceAnalyzer(load_pack("bundled", "auto"))
     with tempfile.TemporaryDirectory() as folder:
         for name, canvas in CANVASES.items():
             frames = [Path(folder) / f"{name}_{number}.png" for number in range(8)]

@@ -30,9 +30,9 @@ from faceswap.media.ffmpeg import ffmpeg_binary
 from faceswap.media.timestamps import Choice
 from faceswap.media.timing import Timing, find_timing
 from faceswap.merge.enhance import BUNDLED
-from faceswap.merge.keyframes import Look, Looks
+from faceswap.merge.keyframes import FrameSettings, Keyframes
 from faceswap.merge.masks import Prediction
-from faceswap.merge.plan import Cast, plan
+from faceswap.merge.plan import ClipFaces, plan
 from faceswap.merge.preview import Previewer
 from faceswap.merge.record import Record
 from faceswap.merge.render import compose
@@ -99,13 +99,13 @@ def bench_preview(seconds: float) -> Json:
         place = scene(CANVASES["1080p"])
         frame = Path(folder) / "00001.png"
         write_image(frame, place.frame)
-        previewer = Previewer(Cast((frame,), ((place.landmarks,),)), Painted())
+        previewer = Previewer(ClipFaces((frame,), ((place.landmarks,),)), Painted())
         looks = {mode: MergeSettings(mode=mode, erode=100, blur=100) for mode in _MODES}
         most = {"color_transfer": "mix-m", "super_resolution_power": 100, "blursharpen_amount": -50}
         looks["everything"] = looks["seamless-hist-match"].model_copy(update=most)
         for name, settings in looks.items():
             for size, limit_px in ((f"{_PREVIEW_PX} px", _PREVIEW_PX), ("1080p", None)):
-                show = partial(previewer.show, 0, Look(settings, {}), limit_px)
+                show = partial(previewer.show, 0, FrameSettings(settings, {}), limit_px)
                 rows[f"{name}, {size}"] = cost(show, seconds)
     return rows
 
@@ -124,7 +124,7 @@ def bench_stream(seconds: float) -> Json:
         for n in range(count):
             _write_face(place.aligned(Side.DST), f"{n + 1:05d}", scenes[n % 8])
         extract_s = _seconds(lambda: extract([clip], frames, Choice()))
-        tasks = plan(Cast.of(frames, Faceset.open(place.aligned(Side.DST))), "painted", Looks())
+        tasks = plan(ClipFaces.of(frames, Faceset.open(place.aligned(Side.DST))), "painted", Keyframes())
         cores = os.cpu_count() or 1
 
         def by_files() -> None:

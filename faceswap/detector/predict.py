@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap.align.analysis import Analyst
+from faceswap.align.analysis import FaceAnalyzer
 from faceswap.console import warn
 from faceswap.detector.data.gather import cut
 from faceswap.detector.measures.metrics import MINIMUM_FRAMES, video_score
@@ -76,7 +76,7 @@ class Prediction:
 class Examiner:
     """Finds the faces of files and has them judged. threshold: P(fake) above which a file is called fake."""
 
-    analyst: Analyst
+    analyst: FaceAnalyzer
     judge: Judge
     threshold: float
 

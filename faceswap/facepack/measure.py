@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from faceswap.align.analysis import Analyst, FoundFace
+from faceswap.align.analysis import FaceAnalyzer, FoundFace
 from faceswap.align.packs import load_pack
 from faceswap.console import progress
 from faceswap.facepack import exams
@@ -53,7 +53,7 @@ def measure(pack: Path, data: Path, work: Path, every: int = 1) -> dict[str, Jso
 
     Pictures of misses and of boxes without a face go to work/misses.
     """
-    analyst = Analyst(load_pack(str(pack)), min_face_px=0)
+    analyst = FaceAnalyzer(load_pack(str(pack)), min_face_px=0)
     papers: dict[str, Iterable[Question]] = {
         "actor_a": exams.actor(data, "a"),
         "actor_b": exams.actor(data, "b"),
@@ -94,7 +94,7 @@ def _joined(scores: dict[str, Score]) -> Json:
     return joined.as_json()
 
 
-def _sit(questions: Iterable[Question], analyst: Analyst, sheet: list[Frame]) -> Score:
+def _sit(questions: Iterable[Question], analyst: FaceAnalyzer, sheet: list[Frame]) -> Score:
     score = Score()
     for question in questions:
         faces = analyst.find(question.frame)

@@ -68,7 +68,7 @@ class Schedule:
         return _LAST_RATE + (1 - _LAST_RATE) * (1 + math.cos(math.pi * along)) / 2
 
 
-class Keeper(Protocol):
+class Checkpointer(Protocol):
     """Where the state of a training is kept between runs, and what is done as it goes."""
 
     def restore(self, state: State) -> None:
@@ -81,7 +81,7 @@ class Keeper(Protocol):
         """Called after every step with its loss and duration; True ends the training."""
 
 
-def train(task: Task, keeper: Keeper, schedule: Schedule) -> nn.Module:
+def train(task: Task, keeper: Checkpointer, schedule: Schedule) -> nn.Module:
     """Train `task` from the state that is kept, if any, to the schedule's end; returns the averaged network.
 
     The state is saved every few minutes, at the end, and on Ctrl-C or SIGTERM, always between two
@@ -104,12 +104,12 @@ def train(task: Task, keeper: Keeper, schedule: Schedule) -> nn.Module:
     return state.average.module
 
 
-def _save(keeper: Keeper, state: State) -> None:
+def _save(keeper: Checkpointer, state: State) -> None:
     state.saved_at_s = state.seconds
     keeper.save(state)
 
 
-def _steps(task: Task, keeper: Keeper, state: State, schedule: Schedule) -> Iterator[bool]:
+def _steps(task: Task, keeper: Checkpointer, state: State, schedule: Schedule) -> Iterator[bool]:
     total = int(schedule.steps) if not schedule.minutes and math.isfinite(schedule.steps) else None
     with (
         progress_bar(f"train {task.name}", "steps", total, state.step) as bar,

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from itertools import groupby
 from typing import Any, Literal, TypeAlias, get_args
 
-from faceswap.merge.keyframes import ACTIONS, Action, Look, Looks
-from faceswap.merge.plan import Cast
+from faceswap.merge.keyframes import ACTIONS, Action, FrameSettings, Keyframes
+from faceswap.merge.plan import ClipFaces
 from faceswap.merge.session import Session
 
 # Which frames a change is for. "from here on" goes to the next change that was made of that setting, as
@@ -17,20 +17,20 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 class Editor:
     """scope: for which frames changes are; range: first and last frame; face: number of the chosen one."""
 
-    def __init__(self, session: Session, clip: Cast) -> None:
+    def __init__(self, session: Session, clip: ClipFaces) -> None:
         self.session, self.clip = session, clip
         self.scope: Scope = "from here on"
         self.range: tuple[int, int] | None = None
         self.face = 0
         # The looks before a slider began to move.
-        self._origin: Looks | None = None
+        self._origin: Keyframes | None = None
 
     @property
     def at(self) -> int:
         return self.session.at
 
     @property
-    def look(self) -> Look:
+    def look(self) -> FrameSettings:
         """Of the frame that is looked at."""
         return self.session.looks.at(self.at)
 
@@ -121,7 +121,7 @@ class Editor:
         now = ACTIONS.index(self.look.action(self.face))
         return self.act(ACTIONS[(now + 1) % len(ACTIONS)])
 
-    def _applied(self, looks: Looks, changes: Mapping[str, Any]) -> Looks:
+    def _applied(self, looks: Keyframes, changes: Mapping[str, Any]) -> Keyframes:
         if self.scope == "all frames":
             return looks.everywhere(changes)
         if self.scope == "keyframe":

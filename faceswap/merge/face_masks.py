@@ -58,7 +58,7 @@ class Subject(Protocol):
     def own(self) -> Face | None: ...
 
 
-class Sight(NamedTuple):
+class MaskInputs(NamedTuple):
     """What there is of a face for its masks besides the model's answer; landmarks (68, 2) in the frame.
 
     own: its own mask; crop: what the segmenter is shown of the frame; None where not needed or not there.
@@ -81,7 +81,7 @@ def needs_segmenter(mode: MaskMode) -> bool:
     return bool({"xseg-prd", "xseg-dst"} & parts_of(mode))
 
 
-def look_at(frame: Frame, faces: Sequence[Subject], mode: MaskMode, swap: Asked) -> tuple[Sight, ...]:
+def look_at(frame: Frame, faces: Sequence[Subject], mode: MaskMode, swap: Asked) -> tuple[MaskInputs, ...]:
     """What `mode` needs of each face of `frame`. UserError where its own mask is damaged."""
     parts = parts_of(mode)
     sights = []
@@ -90,7 +90,7 @@ def look_at(frame: Frame, faces: Sequence[Subject], mode: MaskMode, swap: Asked)
         crop = None
         if "xseg-dst" in parts and own is None:
             crop = crop_face(frame, landmarks, swap.segmenter.input_px, swap.segmenter.face_type)
-        sights.append(Sight(landmarks, own, crop, "xseg-prd" in parts))
+        sights.append(MaskInputs(landmarks, own, crop, "xseg-prd" in parts))
     return tuple(sights)
 
 
@@ -107,7 +107,7 @@ def own_mask(face: Face, landmarks: Points, face_type: FaceType) -> Mask | None:
 
 
 def with_masks(
-    sights: Sequence[Sight], predictions: Sequence[Prediction], swap: Asked, batch_size: int
+    sights: Sequence[MaskInputs], predictions: Sequence[Prediction], swap: Asked, batch_size: int
 ) -> list[Prediction]:
     """Predictions with the masks of what was seen."""
     pairs = list(zip(sights, predictions, strict=True))
@@ -135,7 +135,7 @@ class _Job(NamedTuple):
 
 
 def _jobs(
-    pairs: Iterable[tuple[Sight, Prediction]], face_type: FaceType, segmenter: MaskNetwork
+    pairs: Iterable[tuple[MaskInputs, Prediction]], face_type: FaceType, segmenter: MaskNetwork
 ) -> Iterator[_Job]:
     side, shown = segmenter.input_px, segmenter.face_type
     for number, (sight, prediction) in enumerate(pairs):

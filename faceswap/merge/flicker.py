@@ -8,10 +8,10 @@ import numpy as np
 
 from faceswap.color.matching import Moment
 from faceswap.geometry.tracks import Spot
-from faceswap.merge.plan import Cast, Task
+from faceswap.merge.plan import ClipFaces, Task
 from faceswap.merge.render import Subject
 from faceswap.merge.settings import MergeSettings
-from faceswap.merge.steady import Survey
+from faceswap.merge.steady import ClipMeasures
 from faceswap.types import Mask
 
 # Pairs of frames, spread over the clip, whose masks are compared: enough for a mean.
@@ -29,13 +29,13 @@ class Flicker(NamedTuple):
     mask: float
 
 
-def flicker(clip: Cast, survey: Survey, tasks: Iterable[Task]) -> tuple[Flicker, Flicker] | None:
+def flicker(clip: ClipFaces, measures: ClipMeasures, tasks: Iterable[Task]) -> tuple[Flicker, Flicker] | None:
     """Before and after, of the faces of `tasks` that are smoothed; None where none is in three frames."""
     faces = (
         (face, task.settings)
         for task in tasks
         for face in task.faces
-        if face.near and survey.is_measured(face.spot)
+        if face.near and measures.is_measured(face.spot)
     )
     smoothed = {face.spot: (face, settings) for face, settings in faces}
     runs = [run for run in _runs(clip, smoothed) if len(run) >= 3]
@@ -45,15 +45,15 @@ def flicker(clip: Cast, survey: Survey, tasks: Iterable[Task]) -> tuple[Flicker,
     pairs = pairs[:: max(1, len(pairs) // _COMPARED)]
     before, after = (
         Flicker(
-            _tremble([_means(survey, run, smoothed, on) for run in runs]),
-            float(np.mean([_change(survey, pair, smoothed, on) for pair in pairs])),
+            _tremble([_means(measures, run, smoothed, on) for run in runs]),
+            float(np.mean([_change(measures, pair, smoothed, on) for pair in pairs])),
         )
         for on in (False, True)
     )
     return before, after
 
 
-def _runs(clip: Cast, smoothed: Mapping[Spot, Any]) -> Iterator[list[Spot]]:
+def _runs(clip: ClipFaces, smoothed: Mapping[Spot, Any]) -> Iterator[list[Spot]]:
     """The smoothed faces of each track in consecutive frames."""
     left = dict.fromkeys(sorted(smoothed))
     while left:
@@ -66,16 +66,18 @@ def _runs(clip: Cast, smoothed: Mapping[Spot, Any]) -> Iterator[list[Spot]]:
         yield run
 
 
-def _means(survey: Survey, run: Sequence[Spot], smoothed: _Smoothed, on: bool) -> Moment:
+def _means(measures: ClipMeasures, run: Sequence[Spot], smoothed: _Smoothed, on: bool) -> Moment:
     """(T, 3) mean colours of a face."""
     faces = (smoothed[spot] for spot in run)
-    return np.stack([survey.light(face, settings.smooth_color if on else 0)[:3] for face, settings in faces])
+    return np.stack(
+        [measures.light(face, settings.smooth_color if on else 0)[:3] for face, settings in faces]
+    )
 
 
-def _change(survey: Survey, pair: tuple[Spot, Spot], smoothed: _Smoothed, on: bool) -> float:
+def _change(measures: ClipMeasures, pair: tuple[Spot, Spot], smoothed: _Smoothed, on: bool) -> float:
     """Mean change of the masks between two frames, of their area."""
     faces = (smoothed[spot] for spot in pair)
-    first, second = (survey.masks(face, settings.smooth_mask if on else 0) for face, settings in faces)
+    first, second = (measures.masks(face, settings.smooth_mask if on else 0) for face, settings in faces)
     return float(np.mean([_changed(mask, second[name]) for name, mask in first.items()]))
 
 

@@ -34,7 +34,7 @@ class Key(NamedTuple):
     ramp: bool = False
 
 
-class Look(NamedTuple):
+class FrameSettings(NamedTuple):
     """How one frame is merged: the settings, and by the number of a face what is not "swap"."""
 
     settings: MergeSettings
@@ -46,13 +46,13 @@ class Look(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Looks:
+class Keyframes:
     """keys: by setting, in the order of frames, at most one a frame; "face N" holds the actions of face N."""
 
     base: MergeSettings = field(default_factory=MergeSettings)
     keys: Mapping[str, tuple[Key, ...]] = field(default_factory=dict)
 
-    def at(self, frame: int) -> Look:
+    def at(self, frame: int) -> FrameSettings:
         """The look of a frame, from 0."""
         values = {name: self._value(name, frame) for name in self.keys}
         actions = {
@@ -61,30 +61,30 @@ class Looks:
             if name.startswith(_ACTION) and value != "swap"
         }
         settings = {name: value for name, value in values.items() if not name.startswith(_ACTION)}
-        return Look(self.base.model_copy(update=settings) if settings else self.base, actions)
+        return FrameSettings(self.base.model_copy(update=settings) if settings else self.base, actions)
 
     def frames(self) -> list[int]:
         """Where any key is, in order."""
         return sorted({key.frame for keys in self.keys.values() for key in keys})
 
-    def everywhere(self, changes: Mapping[str, Value]) -> "Looks":
+    def everywhere(self, changes: Mapping[str, Value]) -> "Keyframes":
         """Settings of all frames, whatever keys said."""
         kept = {name: keys for name, keys in self.keys.items() if name not in changes}
-        return Looks(checked(self.base, changes), kept)
+        return Keyframes(checked(self.base, changes), kept)
 
-    def set(self, changes: Mapping[str, Value], first: int, last: int | None = None) -> "Looks":
+    def set(self, changes: Mapping[str, Value], first: int, last: int | None = None) -> "Keyframes":
         """Settings of the frames `first` … `last` (None: to the end of the clip); all others stay."""
         checked(self.base, changes)
         return self._each(changes, lambda name, value: self._filled(name, value, first, last))
 
-    def set_onward(self, changes: Mapping[str, Value], first: int) -> "Looks":
+    def set_onward(self, changes: Mapping[str, Value], first: int) -> "Keyframes":
         """Settings from `first` to the frame before the next key of each, as changes made earlier stay."""
         checked(self.base, changes)
         return self._each(
             changes, lambda name, value: self._filled(name, value, first, self._before_next(name, first))
         )
 
-    def key(self, changes: Mapping[str, Value], frame: int) -> "Looks":
+    def key(self, changes: Mapping[str, Value], frame: int) -> "Keyframes":
         """Keyframes at `frame`: numbers run in straight lines from and to the keyframes beside it.
 
         What has no values in between holds from here on. A keyframe that follows a held value begins a run.
@@ -97,18 +97,18 @@ class Looks:
 
         return self._each(changes, keyed)
 
-    def clear(self, frame: int, names: Iterable[str] | None = None) -> "Looks":
+    def clear(self, frame: int, names: Iterable[str] | None = None) -> "Keyframes":
         """Without the keys at `frame`, of the given settings or of all."""
         chosen = self.keys if names is None else names
         kept = {name: [key for key in self.keys.get(name, ()) if key.frame != frame] for name in chosen}
         return self._with(kept)
 
-    def act(self, face: int, action: Action, first: int, last: int | None = None) -> "Looks":
+    def act(self, face: int, action: Action, first: int, last: int | None = None) -> "Keyframes":
         """What happens to face number `face` in the frames `first` … `last`."""
         name = f"{_ACTION}{face}"
         return self._with({name: self._filled(name, action, first, last)})
 
-    def copy(self, source: int, first: int, last: int | None = None) -> "Looks":
+    def copy(self, source: int, first: int, last: int | None = None) -> "Keyframes":
         """All settings of the frame `source` for the frames `first` … `last`; who is swapped stays."""
         settings = self.at(source).settings
         names = [name for name in self.keys if not name.startswith(_ACTION)]
@@ -158,10 +158,10 @@ class Looks:
             made += [key for key in keys if key.frame > after]
         return made
 
-    def _each(self, changes: Mapping[str, Value], made: Any) -> "Looks":
+    def _each(self, changes: Mapping[str, Value], made: Any) -> "Keyframes":
         return self._with({name: made(name, value) for name, value in changes.items()})
 
-    def _with(self, keys: Mapping[str, Iterable[Key]]) -> "Looks":
+    def _with(self, keys: Mapping[str, Iterable[Key]]) -> "Keyframes":
         changed = dict(self.keys)
         for name, some in keys.items():
             changed[name] = self._needed(name, sorted(some, key=lambda key: key.frame))

@@ -19,7 +19,7 @@ from faceswap.io.files import list_images, natural_order, refuse_twins
 from faceswap.io.leftout import say_left_out
 from faceswap.merge.face_masks import needs_own, needs_segmenter
 from faceswap.merge.filters import movement
-from faceswap.merge.keyframes import Look, Looks
+from faceswap.merge.keyframes import FrameSettings, Keyframes
 from faceswap.merge.render import Subject, is_untouched
 from faceswap.merge.settings import MergeSettings
 from faceswap.types import Points
@@ -44,7 +44,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Cast:
+class ClipFaces:
     """The frames of a clip, in order, and the landmarks of all faces of each.
 
     owners: the same faces in the faceset, where their own masks are. segmenter: gives what changes when the
@@ -57,7 +57,7 @@ class Cast:
     segmenter: Callable[[], str] = str
 
     @classmethod
-    def of(cls, frames: Path, faceset: Faceset) -> "Cast":
+    def of(cls, frames: Path, faceset: Faceset) -> "ClipFaces":
         """Everybody in the frames of a folder; warns when frames of some faces are missing.
 
         Raises UserError when there are no frames, two frames of one name, or no face belongs to any frame.
@@ -72,7 +72,7 @@ class Cast:
         return cls.of_frames(paths, faceset)
 
     @classmethod
-    def of_frames(cls, paths: Sequence[Path], faceset: Faceset) -> "Cast":
+    def of_frames(cls, paths: Sequence[Path], faceset: Faceset) -> "ClipFaces":
         """Everybody in frames of one folder, whose files need not exist; see `of`."""
         frames, stems = paths[0].parent, {path.stem for path in paths}
         by_frame = faceset.by_frame()
@@ -107,7 +107,7 @@ class Cast:
             found.update(dict.fromkeys(spots, track))
         return found
 
-    def subjects(self, index: int, look: Look) -> dict[int, Subject]:
+    def subjects(self, index: int, look: FrameSettings) -> dict[int, Subject]:
         """The faces of frame `index` that are laid over it, by their number in the frame."""
         return {
             number: Subject(
@@ -122,7 +122,7 @@ class Cast:
             if look.action(number) != "skip"
         }
 
-    def task(self, index: int, look: Look, model: str) -> Task:
+    def task(self, index: int, look: FrameSettings, model: str) -> Task:
         """What is to be done to frame `index`. model: what changes when the model's answers may."""
         settings, subjects = look.settings, tuple(self.subjects(index, look).values())
         # A frame that is passed on is the same whatever the model.
@@ -170,9 +170,9 @@ class Cast:
         return movement(*beside) if len(beside) == 2 else None
 
 
-def plan(cast: Cast, model: str, looks: Looks) -> list[Task]:
+def plan(clip_faces: ClipFaces, model: str, looks: Keyframes) -> list[Task]:
     """A task for every frame. Raises UserError where only some frames are the model's own pictures."""
-    tasks = [cast.task(index, looks.at(index), model) for index in range(len(cast.frames))]
+    tasks = [clip_faces.task(index, looks.at(index), model) for index in range(len(clip_faces.frames))]
     raw = [task.stem for task in tasks if task.settings.mode == "raw-predict"]
     if raw and len(raw) < len(tasks):
         raise UserError(

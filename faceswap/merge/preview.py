@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from faceswap.geometry.warp import crop_face
 from faceswap.io.images import DamagedImage, as_uint8, read_image
 from faceswap.merge.face_masks import look_at, needs_own, needs_segmenter, with_masks
-from faceswap.merge.keyframes import Look
+from faceswap.merge.keyframes import FrameSettings
 from faceswap.merge.masks import Prediction
-from faceswap.merge.plan import Cast, Task
+from faceswap.merge.plan import ClipFaces, Task
 from faceswap.merge.render import Subject, render
 from faceswap.merge.run import Swapper
 from faceswap.merge.settings import MergeSettings
-from faceswap.merge.steady import Survey, steadied
+from faceswap.merge.steady import ClipMeasures, steadied
 from faceswap.types import Frame, Image, Mask, Points
 
 Picture = NDArray[np.uint8]
@@ -78,7 +78,7 @@ class Kept(Generic[T]):
 class Previewer:
     """Pictures of any frame in any look; may be asked from several threads."""
 
-    def __init__(self, clip: Cast, predictor: Swapper) -> None:
+    def __init__(self, clip: ClipFaces, predictor: Swapper) -> None:
         self._clip, self._predictor = clip, predictor
         self._frames: Kept[Frame] = Kept(_FRAMES_KEPT)
         self._small: Kept[tuple[Picture, float]] = Kept(_SMALL_KEPT)
@@ -86,10 +86,10 @@ class Previewer:
         self._masks: Kept[list[Prediction]] = Kept(_MASKS_KEPT)
         # Apart from the merge's own: batches of another size differ in their last bits.
         self._scratch = TemporaryDirectory(prefix="faceswap-")
-        self._survey = Survey(clip, "preview", predictor.face_type, Path(self._scratch.name))
+        self._measures = ClipMeasures(clip, "preview", predictor.face_type, Path(self._scratch.name))
         self._measuring = threading.Lock()
 
-    def show(self, index: int, look: Look, limit_px: int | None = None) -> Shown:
+    def show(self, index: int, look: FrameSettings, limit_px: int | None = None) -> Shown:
         """Frame `index` in `look`, its longer side at most `limit_px`; without a limit as it will be written.
 
         Raises DamagedImage where the frame cannot be read. (Filters that count the frame's pixels, such as
@@ -102,7 +102,7 @@ class Previewer:
         face_type, size = self._predictor.face_type, self._predictor.resolution
         self._measure(subjects)
         answers = self._masked(index, look, chosen, [predictions[number] for number in chosen])
-        subjects, answers = steadied(self._survey, subjects, answers, look.settings)
+        subjects, answers = steadied(self._measures, subjects, answers, look.settings)
         enhancer = self._predictor.enhancer
         result, mask = render(original, subjects, answers, face_type, look.settings, size, enhancer)
         faces = tuple(_points(points, scale) for points in self._clip.faces[index])
@@ -115,13 +115,13 @@ class Previewer:
             scale,
         )
 
-    def prepare(self, index: int, look: Look, limit_px: int | None = None) -> None:
+    def prepare(self, index: int, look: FrameSettings, limit_px: int | None = None) -> None:
         """Do what takes long for a frame: decode it and ask the model."""
         self._predicted(index, look.settings.morph)
         self._sized(index, limit_px)
 
     def _masked(
-        self, index: int, look: Look, chosen: Mapping[int, Subject], answers: list[Prediction]
+        self, index: int, look: FrameSettings, chosen: Mapping[int, Subject], answers: list[Prediction]
     ) -> list[Prediction]:
         """The predictions of faces with the masks that the look needs besides the model's."""
         mode, morph = look.settings.mask_mode, look.settings.morph
@@ -138,11 +138,11 @@ class Previewer:
         """Look at the frames around, where the faces' light and masks are smoothed over them."""
         task = Task(Path(), tuple(subjects), MergeSettings(), "")
         with self._measuring:
-            for near in self._survey.missing([task]):
+            for near in self._measures.missing([task]):
                 index = self._clip.index(near.stem)
                 with suppress(DamagedImage):
                     frame, answers = self._frame(index), self._predicted(index, near.settings.morph)
-                    self._survey.keep(near, frame, self._crops(index), answers)
+                    self._measures.keep(near, frame, self._crops(index), answers)
 
     def _crops(self, index: int) -> list[Image]:
         size, face_type = self._predictor.resolution, self._predictor.face_type

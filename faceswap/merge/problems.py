@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from faceswap.geometry.landmarks import outer_eye_distance
-from faceswap.merge.plan import Cast
+from faceswap.merge.plan import ClipFaces
 from faceswap.types import Points
 
 Problem: TypeAlias = Literal["no face", "a jump", "a face at the edge"]
@@ -17,13 +17,13 @@ Problem: TypeAlias = Literal["no face", "a jump", "a face at the edge"]
 _JUMP = 0.35
 
 
-def problems(cast: Cast, height: int, width: int) -> dict[int, Problem]:
+def problems(clip_faces: ClipFaces, height: int, width: int) -> dict[int, Problem]:
     """By frame, the gravest: no face though frames beside have one; landmarks that jump; a face cut off."""
     found: dict[int, Problem] = {}
-    for index, faces in enumerate(cast.faces):
+    for index, faces in enumerate(clip_faces.faces):
         if not faces:
             found[index] = "no face"
-        elif _jumps(cast.faces, index):
+        elif _jumps(clip_faces.faces, index):
             found[index] = "a jump"
         elif any(_leaves(face, height, width) for face in faces):
             found[index] = "a face at the edge"

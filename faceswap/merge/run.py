@@ -24,12 +24,12 @@ from faceswap.io.files import atomic_path
 from faceswap.io.images import DamagedImage, read_image, write_image, write_mask
 from faceswap.masks.crops import MaskNetwork
 from faceswap.merge.enhance import Enhancer
-from faceswap.merge.face_masks import Sight, in_batches, look_at, with_masks
+from faceswap.merge.face_masks import MaskInputs, in_batches, look_at, with_masks
 from faceswap.merge.masks import Prediction
 from faceswap.merge.plan import Task
 from faceswap.merge.record import Record
 from faceswap.merge.render import is_untouched, render
-from faceswap.merge.steady import Survey, steadied
+from faceswap.merge.steady import ClipMeasures, steadied
 from faceswap.types import FaceType, Frame, Image, Mask
 
 _MEASURED_AHEAD = 64
@@ -80,7 +80,7 @@ class Merger:
     predictor: Swapper
     batch_size: int
     workers: int
-    survey: Survey | None = None
+    measures: ClipMeasures | None = None
 
 
 def merge(
@@ -97,8 +97,11 @@ def merge(
     half-written file is left.
     """
     summary = Summary()
-    with Crew(merger.workers) as crew, progress_bar("merge", "frames", already + len(todo), already) as bar:
-        for task in _merged(todo, merger, crew, summary):
+    with (
+        FramePool(merger.workers) as pool,
+        progress_bar("merge", "frames", already + len(todo), already) as bar,
+    ):
+        for task in _merged(todo, merger, pool, summary):
             merger.record.add(task)
             summary.count(task)
             bar.update()
@@ -107,37 +110,37 @@ def merge(
     return summary
 
 
-def _merged(todo: Sequence[Task], merger: Merger, crew: "Crew", summary: Summary) -> Iterator[Task]:
+def _merged(todo: Sequence[Task], merger: Merger, pool: "FramePool", summary: Summary) -> Iterator[Task]:
     """The tasks whose files were written, in order."""
-    record, predictor, survey = merger.record, merger.predictor, merger.survey
+    record, predictor, measures = merger.record, merger.predictor, merger.measures
     steady = any(face.near for task in todo for face in task.faces)
     # What is measured ahead is bounded, so that frames begin to appear, and a window can stop soon.
     step = _MEASURED_AHEAD if steady else max(1, len(todo))
     for part in (todo[start : start + step] for start in range(0, len(todo), step)):
-        if steady and survey is not None:
-            unknown = ((task, partial(read_image, task.frame)) for task in survey.missing(part))
-            measure(survey, crew, unknown, predictor, merger.batch_size)
+        if steady and measures is not None:
+            unknown = ((task, partial(read_image, task.frame)) for task in measures.missing(part))
+            measure(measures, pool, unknown, predictor, merger.batch_size)
         loads = ((task, partial(read_image, task.frame)) for task in part)
-        items = swapped(crew, loads, predictor, merger.batch_size, summary.damaged)
-        yield from crew.ahead(
-            (_write, item, predictor, survey, record.outputs(item.task.stem))
+        items = swapped(pool, loads, predictor, merger.batch_size, summary.damaged)
+        yield from pool.ahead(
+            (_write, item, predictor, measures, record.outputs(item.task.stem))
             for item in _announced(items, record, summary)
         )
 
 
 def measure(
-    survey: Survey,
-    crew: "Crew",
+    measures: ClipMeasures,
+    pool: "FramePool",
     loads: Iterable[tuple[Task, Callable[[], Frame]]],
     predictor: Swapper,
     batch_size: int,
 ) -> None:
     """Let `survey` see frames and what the model makes of them; those that cannot be read are passed over."""
-    for item in swapped(crew, loads, predictor, batch_size, []):
-        survey.keep(item.task, item.frame, item.crops, item.predictions)
+    for item in swapped(pool, loads, predictor, batch_size, []):
+        measures.keep(item.task, item.frame, item.crops, item.predictions)
 
 
-class Crew:
+class FramePool:
     """`workers` threads that work ahead of what is asked for; left, they drop what has not begun."""
 
     def __init__(self, workers: int) -> None:
@@ -169,19 +172,19 @@ class Item:
     task: Task
     frame: Frame
     crops: tuple[Image, ...]
-    sights: tuple[Sight, ...]
+    sights: tuple[MaskInputs, ...]
     predictions: tuple[Prediction, ...] = ()
 
-    def render(self, predictor: Swapper, survey: Survey | None) -> tuple[Frame, Mask]:
+    def render(self, predictor: Swapper, measures: ClipMeasures | None) -> tuple[Frame, Mask]:
         """The finished picture and mask of a swapped item; see `faceswap.merge.render.render`."""
         settings, face_type = self.task.settings, predictor.face_type
-        faces, predictions = steadied(survey, self.task.faces, self.predictions, settings)
+        faces, predictions = steadied(measures, self.task.faces, self.predictions, settings)
         size, enhancer = predictor.resolution, predictor.enhancer
         return render(self.frame, faces, predictions, face_type, settings, size, enhancer)
 
 
 def swapped(
-    crew: Crew,
+    pool: FramePool,
     loads: Iterable[tuple[Task, Callable[[], Frame]]],
     predictor: Swapper,
     batch_size: int,
@@ -191,7 +194,7 @@ def swapped(
 
     Frames that cannot be read are added to `damaged` instead.
     """
-    read = crew.ahead((_read, task, load, predictor) for task, load in loads)
+    read = pool.ahead((_read, task, load, predictor) for task, load in loads)
     return _swap(_intact(read, damaged), predictor, batch_size)
 
 
@@ -247,10 +250,10 @@ def _predict(group: Sequence[Item], predictor: Swapper, batch_size: int) -> Iter
         yield replace(item, predictions=tuple(islice(answers, len(item.crops))))
 
 
-def _write(item: Item, predictor: Swapper, survey: Survey | None, paths: tuple[Path, Path]) -> Task:
+def _write(item: Item, predictor: Swapper, measures: ClipMeasures | None, paths: tuple[Path, Path]) -> Task:
     """Render a frame and write it; the picture comes last, so that it is never without its mask."""
     task = item.task
-    picture, mask = item.render(predictor, survey)
+    picture, mask = item.render(predictor, measures)
     write_mask(paths[1], mask)
     if is_untouched(task.faces, task.settings) and task.frame.suffix.lower() == ".png":
         with atomic_path(paths[0]) as temporary:

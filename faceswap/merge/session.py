@@ -16,7 +16,7 @@ from faceswap.console import say, warn
 from faceswap.errors import UserError
 from faceswap.io.documents import Count, first_fault, fitted, read_json
 from faceswap.io.files import natural_order, sha256, write_json
-from faceswap.merge.keyframes import ACTIONS, NUMERIC, Key, Looks, Value, checked
+from faceswap.merge.keyframes import ACTIONS, NUMERIC, Key, Keyframes, Value, checked
 from faceswap.merge.settings import MergeSettings
 from faceswap.types import Json
 
@@ -79,11 +79,11 @@ class Session:
     """
 
     def __init__(
-        self, path: Path, clip: Clip, looks: Looks, at: int = 0, upscaler: Path | None = None
+        self, path: Path, clip: Clip, looks: Keyframes, at: int = 0, upscaler: Path | None = None
     ) -> None:
         self.path, self.clip, self.at, self.upscaler = path, clip, at, upscaler
-        self._past: list[Looks] = []
-        self._future: list[Looks] = []
+        self._past: list[Keyframes] = []
+        self._future: list[Keyframes] = []
         self._looks = looks
 
     @classmethod
@@ -98,14 +98,14 @@ class Session:
             path.rename(kept)
             say(f"the session before is kept as {kept.name}")
         if not path.is_file():
-            return cls(path, clip, Looks(base))
+            return cls(path, clip, Keyframes(base))
         try:
             return cls._read(path, clip, how)
         except ValueError as error:
             raise UserError(f"{path} is no merge session of this version", _told(error), _HINT) from None
 
     @property
-    def looks(self) -> Looks:
+    def looks(self) -> Keyframes:
         return self._looks
 
     @property
@@ -116,7 +116,7 @@ class Session:
     def can_redo(self) -> bool:
         return bool(self._future)
 
-    def change(self, looks: Looks) -> bool:
+    def change(self, looks: Keyframes) -> bool:
         """Take other looks and keep them; False where nothing differs."""
         if looks == self._looks:
             return False
@@ -125,7 +125,7 @@ class Session:
         self._put(looks)
         return True
 
-    def amend(self, looks: Looks) -> None:
+    def amend(self, looks: Keyframes) -> None:
         """Go on with the last change, as a moving slider does: one step to undo, to be saved at its end."""
         self._looks = looks
 
@@ -141,14 +141,14 @@ class Session:
         """Write the file, whole or not at all."""
         write_json(self.path, self._to_json())
 
-    def _step(self, origin: list[Looks], other: list[Looks]) -> bool:
+    def _step(self, origin: list[Keyframes], other: list[Keyframes]) -> bool:
         if not origin:
             return False
         other.append(self._looks)
         self._put(origin.pop())
         return True
 
-    def _put(self, looks: Looks) -> None:
+    def _put(self, looks: Keyframes) -> None:
         self._looks = looks
         self.save()
 
@@ -183,7 +183,7 @@ class Session:
                 "add --session adopt to use it here, --interactive --session new to begin another (this one "
                 "is kept), or --session ignore",
             )
-        looks = Looks(stored.base)
+        looks = Keyframes(stored.base)
         place = {stem: index for index, stem in enumerate(clip.stems)}
         lost = {stem for keys in stored.keys.values() for stem, _, _ in keys if stem not in place}
         if lost:
@@ -191,7 +191,7 @@ class Session:
             warn(f"{len(lost)} frames with settings of their own are missing, the first is {first}")
         keys = {name: _placed(name, some, place, looks.base) for name, some in stored.keys.items()}
         at = place.get(stored.at, 0)
-        looks = Looks(looks.base, {name: some for name, some in keys.items() if some})
+        looks = Keyframes(looks.base, {name: some for name, some in keys.items() if some})
         return cls(path, clip, looks, at, Path(stored.upscaler) if stored.upscaler else None)
 
 

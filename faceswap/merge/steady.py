@@ -34,9 +34,9 @@ from faceswap.geometry.warp import visible
 from faceswap.io.arrays import map_array
 from faceswap.io.documents import DocumentError
 from faceswap.io.files import atomic_path, require_free_space
-from faceswap.merge.keyframes import Look
+from faceswap.merge.keyframes import FrameSettings
 from faceswap.merge.masks import Prediction
-from faceswap.merge.plan import Cast, Task
+from faceswap.merge.plan import ClipFaces, Task
 from faceswap.merge.render import Subject
 from faceswap.merge.settings import MergeSettings
 from faceswap.types import FaceType, Frame, Image, Mask
@@ -50,7 +50,7 @@ _PREFIX = "steady-"
 _MASKS = ("mask_prd", "mask_dst")
 
 
-class Survey:
+class ClipMeasures:
     """What pass one has measured of the faces of a clip, in files under `folder`, and the averages over it.
 
     A face is measured when it is first needed; files are those of one model and one clip, and what is in
@@ -58,7 +58,9 @@ class Survey:
     are no files; files are told by size and time.
     """
 
-    def __init__(self, clip: Cast, model: str, face_type: FaceType, folder: Path, origin: str = "") -> None:
+    def __init__(
+        self, clip: ClipFaces, model: str, face_type: FaceType, folder: Path, origin: str = ""
+    ) -> None:
         self._clip, self._face_type, self._parent = clip, face_type, folder
         self._model, self._origin = model, origin
 
@@ -67,7 +69,10 @@ class Survey:
         needed = {spot for task in tasks for face in task.faces for spot in face.near}
         frames = {spot[0] for spot in needed if not self.is_measured(spot)}
         # The base settings swap every face and ask for no neighbours.
-        return [self._clip.task(index, Look(MergeSettings(), {}), self._model) for index in sorted(frames)]
+        return [
+            self._clip.task(index, FrameSettings(MergeSettings(), {}), self._model)
+            for index in sorted(frames)
+        ]
 
     def keep(
         self, task: Task, frame: Frame, crops: Sequence[Image], predictions: Sequence[Prediction]
@@ -224,7 +229,7 @@ class Survey:
 
 
 def steadied(
-    survey: Survey | None,
+    measures: ClipMeasures | None,
     subjects: Sequence[Subject],
     predictions: Sequence[Prediction],
     settings: MergeSettings,
@@ -236,7 +241,7 @@ def steadied(
     faces, answers = list(subjects), list(predictions)
     for number, face in enumerate(subjects):
         if face.near:
-            if survey is None or not survey.is_measured(face.spot):
+            if measures is None or not measures.is_measured(face.spot):
                 raise ValueError(f"frame {face.spot[0]} must be measured before it is smoothed")
-            faces[number], answers[number] = survey.steadied(face, predictions[number], settings)
+            faces[number], answers[number] = measures.steadied(face, predictions[number], settings)
     return faces, answers

@@ -28,8 +28,8 @@ from faceswap.media.probe.video import Clip, probe
 from faceswap.media.timestamps import Choice, Timestamps, read_timestamps
 from faceswap.media.timing import Timing
 from faceswap.merge.plan import Task
-from faceswap.merge.run import Crew, Item, Summary, Swapper, measure, swapped
-from faceswap.merge.steady import Survey
+from faceswap.merge.run import FramePool, Item, Summary, Swapper, measure, swapped
+from faceswap.merge.steady import ClipMeasures
 from faceswap.types import Frame, Side
 from faceswap.workspace import Workspace
 
@@ -143,7 +143,7 @@ def stream(
     batch_size: int,
     workers: int,
     films: Films,
-    survey: Survey | None = None,
+    measures: ClipMeasures | None = None,
 ) -> Summary:
     """Write the films of a clip with the frames of `tasks`, one for each frame of `source`.
 
@@ -152,18 +152,18 @@ def stream(
     the clip need it decoded twice.
     """
     summary = Summary()
-    if survey is not None:
-        _measure(source, tasks, survey, predictor, batch_size, workers)
-    finish = partial(_finish, predictor=predictor, survey=survey, films=films)
+    if measures is not None:
+        _measure(source, tasks, measures, predictor, batch_size, workers)
+    finish = partial(_finish, predictor=predictor, measures=measures, films=films)
     # The clip is closed before the crew waits for its work, and the films, torn or whole, come last.
     with ExitStack() as stack:
         reels = [stack.enter_context(reel) for reel in _reels(films, source.timing)]
-        crew = stack.enter_context(Crew(workers))
+        pool = stack.enter_context(FramePool(workers))
         decoded = stack.enter_context(closing(source.frames()))
         loads = ((task, partial(_same, frame)) for task, frame in zip(tasks, decoded, strict=True))
-        items = swapped(crew, loads, predictor, batch_size, summary.damaged)
+        items = swapped(pool, loads, predictor, batch_size, summary.damaged)
         with progress_bar("stream", "frames", len(tasks)) as bar:
-            for task, pictures in crew.ahead((finish, item) for item in items):
+            for task, pictures in pool.ahead((finish, item) for item in items):
                 for reel, picture in zip(reels, pictures, strict=True):
                     reel.put(picture)
                 summary.count(task)
@@ -174,25 +174,32 @@ def stream(
 
 
 def _measure(
-    source: Source, tasks: Sequence[Task], survey: Survey, predictor: Swapper, batch_size: int, workers: int
+    source: Source,
+    tasks: Sequence[Task],
+    measures: ClipMeasures,
+    predictor: Swapper,
+    batch_size: int,
+    workers: int,
 ) -> None:
-    unknown = {task.stem: task for task in survey.missing(tasks)}
+    unknown = {task.stem: task for task in measures.missing(tasks)}
     if not unknown:
         return
-    with Crew(workers) as crew, closing(source.frames()) as decoded:
+    with FramePool(workers) as pool, closing(source.frames()) as decoded:
         clip = progress(decoded, "look ahead", "frames", len(tasks))
         frames = zip((task.stem for task in tasks), clip, strict=True)
         loads = ((unknown[stem], partial(_same, frame)) for stem, frame in frames if stem in unknown)
-        measure(survey, crew, loads, predictor, batch_size)
+        measure(measures, pool, loads, predictor, batch_size)
 
 
 def _same(value: T) -> T:
     return value
 
 
-def _finish(item: Item, predictor: Swapper, survey: Survey | None, films: Films) -> tuple[Task, list[Frame]]:
+def _finish(
+    item: Item, predictor: Swapper, measures: ClipMeasures | None, films: Films
+) -> tuple[Task, list[Frame]]:
     """The pictures that the films are fed with; masks have the 8 bits that files of them have."""
-    picture, mask = item.render(predictor, survey)
+    picture, mask = item.render(predictor, measures)
     grey = as_grey(mask)
     if films.film.alpha and films.own_alpha is None:
         return item.task, [as_fed(picture, films.film, grey.astype(np.float32) / np.float32(255))]

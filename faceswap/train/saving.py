@@ -101,7 +101,7 @@ _MOST_ROLL_BACKS = 4
 _RETRY_S = 60.0
 
 
-class Keeper:
+class RunSaver:
     """Writes the checkpoints and backups of one run."""
 
     def __init__(self, run: Run, step: TrainStep, history: History, journal: Journal) -> None:

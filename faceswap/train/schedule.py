@@ -106,14 +106,14 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class Orders:
+class ActiveOptions:
     """How to train and when to do what, from now on."""
 
     options: StepOptions
     schedule: Schedule
 
 
-class Director:
+class LiveOptions:
     """Hands out orders: at the start, when the settings file was changed, when a phase has ended.
 
     path: the settings file, as the stage has written it. live: names in it that may change while training.
@@ -125,7 +125,7 @@ class Director:
         run: "Run",
         path: Path,
         live: Collection[str],
-        resolve: Callable[[Json], Orders],
+        resolve: Callable[[Json], ActiveOptions],
         phases: Sequence[Phase],
         journal: Journal,
     ) -> None:
@@ -136,7 +136,7 @@ class Director:
         self._written = frozenset(self._values)  # The stage writes all settings that there are.
         self._changes: Json = {}
 
-    def orders(self) -> Orders:
+    def orders(self) -> ActiveOptions:
         """What holds now; UserError where a phase sets what cannot be."""
         phase = self._phase
         return self._resolve(self._changes | (phase.settings if phase else {}))
@@ -158,7 +158,7 @@ class Director:
         """Whether the recipe's last phase has ended."""
         return bool(self._phases) and self._run.phase >= len(self._phases)
 
-    def reread(self) -> Orders | None:
+    def reread(self) -> ActiveOptions | None:
         """New orders where the settings file was changed; what cannot be is said and changes nothing."""
         stamp = _stamp(self._path)
         if stamp == self._stamp:
@@ -177,7 +177,7 @@ class Director:
         self._tell(changed)
         return orders
 
-    def advance(self, errors: Sequence[float], losses: Sequence[float]) -> Orders | None:
+    def advance(self, errors: Sequence[float], losses: Sequence[float]) -> ActiveOptions | None:
         """New orders where the phase has ended; both series are those of this phase, oldest first."""
         if self._phase is None or self.over:
             return None

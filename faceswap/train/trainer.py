@@ -19,8 +19,8 @@ from faceswap.train.memory import is_out_of_memory, out_of_memory
 from faceswap.train.preview import MEAN_OF, PreviewFaces
 from faceswap.train.quality import Judge, Track
 from faceswap.train.run import Run
-from faceswap.train.saving import CollapseError, FlatWatch, Keeper, LossWatch
-from faceswap.train.schedule import Director, Orders, Schedule, is_flat
+from faceswap.train.saving import CollapseError, FlatWatch, LossWatch, RunSaver
+from faceswap.train.schedule import ActiveOptions, LiveOptions, Schedule, is_flat
 from faceswap.train.update.steps import Losses, TrainStep
 from faceswap.train.viewer import Board, Viewer
 from faceswap.train.watch import requests
@@ -44,13 +44,13 @@ class Trainer:
         batches: Batches,
         schedule: Schedule,
         *,
-        director: Director | None = None,
+        live_options: LiveOptions | None = None,
         judge: Judge | None = None,
         board: Board | None = None,
     ) -> None:
         self.run, self.step, self.batches = run, step, batches
-        self._director, self._judge, self._board = director, judge, board
-        self._orders = director.orders() if director else Orders(step.options, schedule)
+        self._live_options, self._judge, self._board = live_options, judge, board
+        self._orders = live_options.orders() if live_options else ActiveOptions(step.options, schedule)
         self._journal = Journal(run.folder)
         self._losses, self._flatness = LossWatch(), FlatWatch()
         self._durations_s: deque[float] = deque(maxlen=51)
@@ -86,7 +86,7 @@ class Trainer:
 
     def _begin(self) -> None:
         run = self.run
-        self._keeper = Keeper(run, self.step, self._history, self._journal)
+        self._keeper = RunSaver(run, self.step, self._history, self._journal)
         self._track = Track(run.folder / "quality.jsonl", run.iteration)
         self._viewer = Viewer(run, self.step, self.batches, self._journal, self._board)
         self._obey(self._orders)
@@ -94,7 +94,7 @@ class Trainer:
         self._started = self._listened_at = self._measured_at = time.monotonic()
         self._previewed_at = -math.inf
         self._journal.say(f"training from iteration {run.iteration} on")
-        if self._director and (text := self._director.introduction()):
+        if self._live_options and (text := self._live_options.introduction()):
             self._journal.say(text)
 
     @contextmanager
@@ -194,24 +194,24 @@ class Trainer:
             reset.redraw(run.model, reset.INTER, run.seed, run.iteration)
             self._losses.forget()
             self._journal.say(f"{reset.INTER} drawn anew at iteration {run.iteration}")
-        if self._director is None:
+        if self._live_options is None:
             return
         curves: tuple[list[float], list[float]] = ([], [])
         if in_phase % _PLATEAU_EVERY == 0:
             curves = self._track.errors_since(run.phase_since), self._history.sums_since(run.phase_since)
-        orders = self._director.advance(*curves)
+        orders = self._live_options.advance(*curves)
         if orders is not None:
             self._save()
             self._keeper.back_up("phase")
             self._obey(orders)
-            self._ending = "the recipe is over" if self._director.over else None
+            self._ending = "the recipe is over" if self._live_options.over else None
 
     def _listen(self) -> None:
         """See whether the settings file was changed, or a window asks for something."""
         if time.monotonic() - self._listened_at < _LISTEN_S:
             return
         self._listened_at = time.monotonic()
-        orders = self._director.reread() if self._director else None
+        orders = self._live_options.reread() if self._live_options else None
         if orders is not None:
             self._obey(orders)
         asked = requests.take(self.run.folder)
@@ -270,10 +270,10 @@ class Trainer:
         self._keeper.roll_back(error)
         self._losses.forget()
         self._track.cut(self.run.iteration)
-        self._obey(self._director.orders() if self._director else self._orders)
+        self._obey(self._live_options.orders() if self._live_options else self._orders)
         self._bar.n = self.run.iteration
 
-    def _obey(self, orders: Orders) -> None:
+    def _obey(self, orders: ActiveOptions) -> None:
         """Train by `orders` from now on, with what collapses have left of the learning rate."""
         if orders.options != self._orders.options:
             self._losses.forget()

@@ -18,7 +18,7 @@ from faceswap.runtime import DeviceName, Precision, choose_device, choose_dtype
 from stages.detector.settings import JudgeSettings, need
 
 if TYPE_CHECKING:
-    from faceswap.align.analysis import Analyst
+    from faceswap.align.analysis import FaceAnalyzer
     from faceswap.detector.network.files import Card
     from faceswap.detector.network.judge import Judge
     from faceswap.detector.predict import Examiner
@@ -167,9 +167,9 @@ def _examiner(cfg: ExamineSettings, most_faces: int = 0) -> "Examiner":
 
 def _opened(
     cfg: ExamSettings | ExamineSettings, pack: str, most_faces: int
-) -> tuple["Analyst", "Judge", "Card"]:
+) -> tuple["FaceAnalyzer", "Judge", "Card"]:
     """What finds faces, what judges them, and what is known of the judge."""
-    from faceswap.align.analysis import Analyst
+    from faceswap.align.analysis import FaceAnalyzer
     from faceswap.align.packs import load_pack
     from faceswap.detector.network.files import choose_detector, load_detector
     from faceswap.detector.network.judge import Judge
@@ -177,4 +177,4 @@ def _opened(
     device = choose_device(cfg.device)
     detector, card = load_detector(choose_detector(cfg.detector))
     judge = Judge(detector, card.temperature, device, choose_dtype(cfg.precision, device))
-    return Analyst(load_pack(pack, cfg.device, threads=2), max_faces=most_faces), judge, card
+    return FaceAnalyzer(load_pack(pack, cfg.device, threads=2), max_faces=most_faces), judge, card

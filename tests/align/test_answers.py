@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from faceswap.align import answers
-from faceswap.align.analysis import Analyst
+from faceswap.align.analysis import FaceAnalyzer
 from faceswap.align.packs import Pack, load_pack
 from faceswap.errors import UserError
 from faceswap.merge.upscale import Upscaler
@@ -45,16 +45,16 @@ def pack(toy_pack: Path) -> Pack:
     return load_pack(str(toy_pack), "cpu")
 
 
-def with_odd(pack: Pack, part: str, method: str, change: Any) -> Analyst:
+def with_odd(pack: Pack, part: str, method: str, change: Any) -> FaceAnalyzer:
     parts = vars(pack) | {part: Odd(getattr(pack, part), method, change)}
-    return Analyst(Pack(**parts))
+    return FaceAnalyzer(Pack(**parts))
 
 
 @pytest.mark.parametrize("value", NO_NUMBERS)
 def test_landmarks_that_are_no_numbers_cost_the_face_and_are_told_once(
     pack: Pack, frame: NDArray[np.uint8], value: float, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert len(Analyst(pack).find(frame)) == 1, "the pack should find it, or this tests nothing"
+    assert len(FaceAnalyzer(pack).find(frame)) == 1, "the pack should find it, or this tests nothing"
     odd = with_odd(pack, "landmarker", "get", lambda points: np.full_like(points, value))
     assert odd.find(frame) == odd.find(frame) == []
     assert capsys.readouterr().err.count("landmarker") == 1

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from faceswap.align.analysis import Analyst
+from faceswap.align.analysis import FaceAnalyzer
 from faceswap.align.finding import turn_back
 from faceswap.align.packs import load_pack
 from faceswap.geometry.geometry import apply_transform
@@ -21,10 +21,10 @@ CODES = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CO
 
 
 @pytest.fixture(scope="module")
-def analyst() -> Analyst:
+def analyst() -> FaceAnalyzer:
     if not (assets() / "faces" / "finder.onnx").is_file():
         pytest.skip("the bundled pack is not built: python -m stages.train_faces")
-    return Analyst(load_pack("bundled", "cpu"))
+    return FaceAnalyzer(load_pack("bundled", "cpu"))
 
 
 @cache
@@ -44,7 +44,7 @@ def frames_and_truth(folder: Path, actor: str, every: int) -> list[tuple[Frame, 
 
 @pytest.mark.parametrize("actor", ["a", "b"])
 def test_landmarks_are_within_the_issues_bar_of_the_truth(
-    analyst: Analyst, demo_clips: Path, actor: str
+    analyst: FaceAnalyzer, demo_clips: Path, actor: str
 ) -> None:
     errors = []
     for frame, truth in frames_and_truth(demo_clips, actor, 25):
@@ -57,7 +57,7 @@ def test_landmarks_are_within_the_issues_bar_of_the_truth(
 @pytest.mark.parametrize("actor", ["a", "b"])
 @pytest.mark.parametrize("every", [10, pytest.param(1, marks=pytest.mark.slow)])
 def test_roll_of_found_landmarks_is_within_3_degrees_of_the_truth(
-    analyst: Analyst, demo_clips: Path, actor: str, every: int
+    analyst: FaceAnalyzer, demo_clips: Path, actor: str, every: int
 ) -> None:
     truth = json.loads((demo_clips / f"actor_{actor}.json").read_text(encoding="utf-8"))["frames"][::every]
     found = [analyst.find(frame)[0] for frame, _ in frames_and_truth(demo_clips, actor, every)]
@@ -68,7 +68,7 @@ def test_roll_of_found_landmarks_is_within_3_degrees_of_the_truth(
 
 @pytest.mark.parametrize("degrees", CODES)
 def test_a_turned_actor_is_found_where_the_upright_one_is(
-    analyst: Analyst, demo_clips: Path, degrees: int
+    analyst: FaceAnalyzer, demo_clips: Path, degrees: int
 ) -> None:
     for frame, _ in frames_and_truth(demo_clips, "a", 120):
         (upright,) = analyst.find(frame)
@@ -78,7 +78,7 @@ def test_a_turned_actor_is_found_where_the_upright_one_is(
         assert error <= 0.04 * outer_eye_distance(upright.landmarks)
 
 
-def test_empty_rooms_and_noise_hold_no_face(analyst: Analyst) -> None:
+def test_empty_rooms_and_noise_hold_no_face(analyst: FaceAnalyzer) -> None:
     random = np.random.default_rng(5)
     grey = np.full((480, 640, 3), 128, np.uint8)
     noise = random.integers(0, 256, (480, 640, 3), np.uint8)

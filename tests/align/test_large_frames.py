@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from faceswap.align.analysis import Analyst
+from faceswap.align.analysis import FaceAnalyzer
 from faceswap.align.finding import View, views
 from faceswap.align.packs import load_pack
 from faceswap.geometry.boxes import Boxes, iou_matrix
@@ -20,14 +20,14 @@ GREY = 110
 
 
 @pytest.fixture(scope="module")
-def analyst() -> Analyst:
+def analyst() -> FaceAnalyzer:
     if not (assets() / "faces" / "finder.onnx").is_file():
         pytest.skip("the bundled pack is not built: python -m stages.train_faces")
-    return Analyst(load_pack("bundled", "cpu"))
+    return FaceAnalyzer(load_pack("bundled", "cpu"))
 
 
 @pytest.fixture(scope="module")
-def stills(analyst: Analyst, demo_clips: Path) -> Stills:
+def stills(analyst: FaceAnalyzer, demo_clips: Path) -> Stills:
     """Both actors, cut to the head, with the box that is found in the full picture."""
     found = []
     for actor in "ab":
@@ -49,7 +49,7 @@ def paste(canvas: Frame, still: tuple[Frame, Boxes], px: float, x: int, y: int) 
     return (box * scale + (x, y, x, y)).astype(np.float32)
 
 
-def all_found_once(analyst: Analyst, canvas: Frame, wanted: list[Boxes]) -> bool:
+def all_found_once(analyst: FaceAnalyzer, canvas: Frame, wanted: list[Boxes]) -> bool:
     found = np.array([face.box for face in analyst.find(canvas)], np.float32).reshape(-1, 4)
     overlap = iou_matrix(np.array(wanted), found)
     return len(found) == len(wanted) and bool((overlap.max(1) > 0.4).all() and (overlap.max(0) > 0.4).all())
@@ -75,14 +75,14 @@ def scattered(canvas: Frame, stills: Stills, sizes: tuple[int, ...]) -> list[Box
     ("width", "height"), [(3840, 2160), (2160, 3840), (9000, 900)], ids=["4k", "portrait", "panorama"]
 )
 def test_large_and_small_faces_are_found_together(
-    analyst: Analyst, stills: Stills, width: int, height: int
+    analyst: FaceAnalyzer, stills: Stills, width: int, height: int
 ) -> None:
     canvas = grey(width, height)
     wanted = scattered(canvas, stills, (340, 200, 96, 64, 48, 130, 64, 96))
     assert all_found_once(analyst, canvas, wanted)
 
 
-def test_an_8k_frame_gives_faces_from_48_to_1500_px(analyst: Analyst, stills: Stills) -> None:
+def test_an_8k_frame_gives_faces_from_48_to_1500_px(analyst: FaceAnalyzer, stills: Stills) -> None:
     canvas = grey(7680, 4320)
     wanted = scattered(canvas, stills, (1500, 600, 200, 96, 64, 48))
     assert all_found_once(analyst, canvas, wanted)
@@ -93,7 +93,7 @@ def seams(levels: list[list[View]]) -> list[float]:
     return sorted({float(view.bounds[2]) for view in levels[-1] if np.isfinite(view.bounds[2])})
 
 
-def test_a_face_on_the_border_of_two_tiles_is_found_once(analyst: Analyst, stills: Stills) -> None:
+def test_a_face_on_the_border_of_two_tiles_is_found_once(analyst: FaceAnalyzer, stills: Stills) -> None:
     canvas = grey(6144, 900)
     (seam, *_) = seams(list(views(canvas, 40)))
     wanted = [
@@ -103,16 +103,16 @@ def test_a_face_on_the_border_of_two_tiles_is_found_once(analyst: Analyst, still
     assert all_found_once(analyst, canvas, wanted)
 
 
-def test_of_many_faces_the_largest_are_kept(analyst: Analyst, stills: Stills) -> None:
+def test_of_many_faces_the_largest_are_kept(analyst: FaceAnalyzer, stills: Stills) -> None:
     canvas = grey(3840, 2160)
     wanted = scattered(canvas, stills, (64, 220, 96, 64, 130, 48))
-    largest = Analyst(analyst.pack, max_faces=3).find(canvas)
+    largest = FaceAnalyzer(analyst.pack, max_faces=3).find(canvas)
     sides = [float((face.box[2:] - face.box[:2]).min()) for face in largest]
     np.testing.assert_allclose(sides, (220, 130, 96), rtol=0.1)
     assert len(wanted) == 6
 
 
-def test_a_small_face_lying_on_its_side_is_found(analyst: Analyst, stills: Stills) -> None:
+def test_a_small_face_lying_on_its_side_is_found(analyst: FaceAnalyzer, stills: Stills) -> None:
     canvas = grey(3840, 2160)
     paste(canvas, stills[0], 80, 2000, 700)
     turned = np.ascontiguousarray(cv2.rotate(canvas, cv2.ROTATE_90_CLOCKWISE))
@@ -149,7 +149,7 @@ def test_a_least_face_of_0_promises_nothing_beyond_one_look() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("width", "height"), [(7680, 4320), (4320, 7680), (16000, 2000), (3840, 2160)])
 def test_a_crowd_is_found_but_for_a_few_of_the_smallest(
-    analyst: Analyst, stills: Stills, width: int, height: int
+    analyst: FaceAnalyzer, stills: Stills, width: int, height: int
 ) -> None:
     canvas = grey(width, height)
     sizes = tuple(int(px) for px in np.random.default_rng(4).choice([200, 130, 96, 64, 44], 100))

@@ -7,7 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 from numpy.typing import NDArray
 
-from faceswap.align.analysis import Analyst
+from faceswap.align.analysis import FaceAnalyzer
 from faceswap.align.packs import load_pack
 from faceswap.detector.network.judge import Judge
 from faceswap.detector.network.model import build
@@ -63,7 +63,7 @@ def tested() -> SelfTest:
 
 @pytest.fixture(scope="session")
 def examiner() -> Examiner:
-    return Examiner(Analyst(load_pack("bundled", "cpu")), Judge(build(SPEC, 1)), threshold=0.5)
+    return Examiner(FaceAnalyzer(load_pack("bundled", "cpu")), Judge(build(SPEC, 1)), threshold=0.5)
 
 
 @pytest.fixture(scope="session")

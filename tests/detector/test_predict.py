@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faceswap.align.analysis import Analyst
+from faceswap.align.analysis import FaceAnalyzer
 from faceswap.align.packs import load_pack
 from faceswap.detector.network.judge import Judge
 from faceswap.detector.network.model import build
@@ -17,7 +17,7 @@ from tests.detector.toy_set import SPEC, actor_frames
 
 @pytest.fixture(scope="module")
 def examiner() -> Examiner:
-    return Examiner(Analyst(load_pack("bundled", "cpu")), Judge(build(SPEC, 1)), threshold=0.5)
+    return Examiner(FaceAnalyzer(load_pack("bundled", "cpu")), Judge(build(SPEC, 1)), threshold=0.5)
 
 
 def test_every_face_of_a_picture_is_judged_and_the_worst_decides(examiner: Examiner) -> None:

@@ -70,14 +70,14 @@ def test_the_bundled_pack_is_at_most_12_mb() -> None:
 def test_the_bundled_pack_finds_a_synthetic_face_and_its_points(demo_clips: Path) -> None:
     import json
 
-    from faceswap.align.analysis import Analyst
+    from faceswap.align.analysis import FaceAnalyzer
     from faceswap.align.packs import load_pack
     from faceswap.facepack.exams import frames
     from faceswap.geometry.landmarks import outer_eye_distance
 
     truth = json.loads((demo_clips / "actor_b.json").read_text(encoding="utf-8"))["frames"][0]
     points = np.array(truth["landmarks68"], np.float32) - 0.5
-    faces = Analyst(load_pack("bundled")).find(next(frames(demo_clips / "actor_b.mp4")))
+    faces = FaceAnalyzer(load_pack("bundled")).find(next(frames(demo_clips / "actor_b.mp4")))
     assert len(faces) == 1
     error = np.linalg.norm(faces[0].landmarks[17:] - points[17:], axis=1).mean()
     assert error < 0.06 * outer_eye_distance(points)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from faceswap.align.analysis import Analyst
+from faceswap.align.analysis import FaceAnalyzer
 from faceswap.align.packs import load_pack
 from faceswap.facepack import exams
 from faceswap.facepack.teachers import Teachers
@@ -139,18 +139,18 @@ def test_jitter_is_the_second_difference_in_outer_eye_distances() -> None:
 
 
 @pytest.fixture(scope="module")
-def analyst() -> Analyst:
-    return Analyst(load_pack("bundled", "cpu"))
+def analyst() -> FaceAnalyzer:
+    return FaceAnalyzer(load_pack("bundled", "cpu"))
 
 
-def _found(analyst: Analyst, path: Path) -> Track:
+def _found(analyst: FaceAnalyzer, path: Path) -> Track:
     return np.stack([analyst.find(frame)[0].landmarks for frame in islice(exams.frames(path), FRAMES)])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", exams.EVALUATION_CLIPS)
 def test_the_issues_bar_jitter_is_halved_and_nothing_lags_behind_facemesh(
-    analyst: Analyst, shared_data: Path, name: str
+    analyst: FaceAnalyzer, shared_data: Path, name: str
 ) -> None:
     path = next((shared_data / "clips").glob(f"{name}.*"))
     teachers = Teachers(shared_data / "teachers")
@@ -170,7 +170,7 @@ FIVE = (range(36, 42), range(42, 48), (30,), (48,), (54,))
 
 @pytest.mark.slow
 @pytest.mark.parametrize("actor", ["a", "b"])
-def test_the_actors_true_movement_is_kept(analyst: Analyst, demo_clips: Path, actor: str) -> None:
+def test_the_actors_true_movement_is_kept(analyst: FaceAnalyzer, demo_clips: Path, actor: str) -> None:
     told = json.loads((demo_clips / f"actor_{actor}.json").read_text(encoding="utf-8"))["frames"][:FRAMES]
     truth = np.array([frame["landmarks68"] for frame in told], np.float32) - 0.5
     found = _found(analyst, demo_clips / f"actor_{actor}.mp4")

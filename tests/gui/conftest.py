@@ -20,7 +20,7 @@ from faceswap.faceset.store import Faceset
 from faceswap.gui.app import application
 from faceswap.gui.mask_editor.window import MaskWindow
 from faceswap.gui.merge_window.window import MergeWindow
-from faceswap.merge.plan import Cast
+from faceswap.merge.plan import ClipFaces
 from faceswap.merge.record import Record
 from faceswap.merge.run import Merger
 from faceswap.merge.session import NAME, Clip, Session
@@ -68,10 +68,10 @@ def clip(tmp_path: Path) -> Path:
 
 
 def open_window(clip: Path) -> MergeWindow:
-    cast, paint = Cast.of(clip, Faceset.open(clip / "aligned")), Paint()
-    session = Session.open(clip.parent / NAME, Clip.of(cast.frames), LOOK)
+    clip_faces, paint = ClipFaces.of(clip, Faceset.open(clip / "aligned")), Paint()
+    session = Session.open(clip.parent / NAME, Clip.of(clip_faces.frames), LOOK)
     merger = Merger(Record(clip / "merged", clip / "merged_mask"), paint, batch_size=2, workers=2)
-    window = MergeWindow(session, cast, merger, paint.identity)
+    window = MergeWindow(session, clip_faces, merger, paint.identity)
     window.show()
     return window
 

@@ -12,7 +12,7 @@ from faceswap.gui.merge_window.commands import COMMANDS, Adjust
 from faceswap.gui.merge_window.layout import HELP
 from faceswap.gui.merge_window.window import MergeWindow
 from faceswap.io.images import read_image
-from faceswap.merge.plan import Cast, plan
+from faceswap.merge.plan import ClipFaces, plan
 from faceswap.merge.record import Record
 from faceswap.merge.run import Merger, merge
 from faceswap.merge.session import NAME, Clip, Session
@@ -192,10 +192,10 @@ def test_merging_from_the_window_and_by_command_gives_the_same_files(
     after = {path.name: path.stat().st_mtime_ns for path in (clip / "merged").glob("*.png")}
     assert {name for name in after if after[name] != before[name]} == {"00007.png", "00008.png"}
 
-    cast, paint = Cast.of(clip, Faceset.open(clip / "aligned")), Paint()
-    session = Session.open(clip.parent / NAME, Clip.of(cast.frames), MergeSettings())
+    clip_faces, paint = ClipFaces.of(clip, Faceset.open(clip / "aligned")), Paint()
+    session = Session.open(clip.parent / NAME, Clip.of(clip_faces.frames), MergeSettings())
     record = Record(clip / "batch", clip / "batch_mask")
-    todo = record.begin(plan(cast, paint.identity, session.looks))
+    todo = record.begin(plan(clip_faces, paint.identity, session.looks))
     merge(todo, Merger(record, paint, batch_size=2, workers=2))
     for kind in ("", "_mask"):
         for path in (clip / f"batch{kind}").glob("*.png"):

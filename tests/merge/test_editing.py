@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from faceswap.merge.editing import SCOPES, Editor, Scope
-from faceswap.merge.plan import Cast
+from faceswap.merge.plan import ClipFaces
 from faceswap.merge.session import NAME, Clip, Session
 from faceswap.merge.settings import MergeSettings
 from tests.toy_merge import place_face
@@ -19,7 +19,7 @@ def editor(tmp_path: Path) -> Editor:
     """Two people who change places in the list of faces at frame 4; the second leaves at frame 6."""
     left, right = place_face(60, 55, 30), place_face(145, 55, 30)
     faces = [(left, right)] * 4 + [(right, left)] * 2 + [(left,)] * 2
-    clip = Cast(tuple(Path(f"{stem}.png") for stem in STEMS), tuple(faces))
+    clip = ClipFaces(tuple(Path(f"{stem}.png") for stem in STEMS), tuple(faces))
     session = Session.open(tmp_path / NAME, Clip(STEMS, "digest"), MergeSettings(erode=0))
     return Editor(session, clip)
 

@@ -9,9 +9,9 @@ import pytest
 from faceswap.faceset.store import Faceset
 from faceswap.gui.merge_window.commands import choices, span
 from faceswap.merge.effect import idle, unusable
-from faceswap.merge.keyframes import NUMERIC, Look
+from faceswap.merge.keyframes import NUMERIC, FrameSettings
 from faceswap.merge.masks import Prediction
-from faceswap.merge.plan import Cast
+from faceswap.merge.plan import ClipFaces
 from faceswap.merge.preview import Previewer
 from faceswap.merge.settings import MergeSettings, Mode
 from faceswap.types import Image
@@ -36,7 +36,7 @@ class Negative(Paint):
 @pytest.fixture(scope="module")
 def previewer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Previewer]:
     clip = make_clip(tmp_path_factory.mktemp("clip"))
-    yield Previewer(Cast.of(clip, Faceset.open(clip / "aligned")), Negative())
+    yield Previewer(ClipFaces.of(clip, Faceset.open(clip / "aligned")), Negative())
 
 
 def others(name: str, settings: MergeSettings) -> list[Any]:
@@ -48,9 +48,9 @@ def others(name: str, settings: MergeSettings) -> list[Any]:
 
 def changes(previewer: Previewer, settings: MergeSettings, name: str) -> bool:
     """Whether any value of a setting changes the picture or its mask."""
-    before = previewer.show(0, Look(settings, {}))
+    before = previewer.show(0, FrameSettings(settings, {}))
     after = [
-        previewer.show(0, Look(settings.model_copy(update={name: value}), {}))
+        previewer.show(0, FrameSettings(settings.model_copy(update={name: value}), {}))
         for value in others(name, settings)
     ]
     return any(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from faceswap.errors import UserError
-from faceswap.merge.keyframes import Looks
+from faceswap.merge.keyframes import Keyframes
 from faceswap.merge.record import RECORD_NAME, Record
 from faceswap.merge.session import NAME, Clip, Session
 from faceswap.merge.settings import MergeSettings
@@ -17,7 +17,7 @@ CLIP = Clip.of(FRAMES)
 
 
 def a_session(folder: Path) -> Session:
-    looks = Looks(MergeSettings(blur=33)).key({"erode": 5}, 1).key({"erode": 9}, 4)
+    looks = Keyframes(MergeSettings(blur=33)).key({"erode": 5}, 1).key({"erode": 9}, 4)
     return Session(folder / NAME, CLIP, looks.act(2, "leave", 3).set({"mode": "seamless"}, 2, 3), 4)
 
 

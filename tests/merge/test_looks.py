@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from faceswap.merge.keyframes import Key, Looks
+from faceswap.merge.keyframes import Key, Keyframes
 from faceswap.merge.settings import MergeSettings
 
 FRAMES_N = 12
-BASE = Looks(MergeSettings(erode=10))
+BASE = Keyframes(MergeSettings(erode=10))
 frames = st.integers(0, FRAMES_N - 1)
 values = st.integers(-400, 400)
 edits = st.lists(
@@ -19,11 +19,11 @@ edits = st.lists(
 )
 
 
-def erodes(looks: Looks) -> list[int]:
+def erodes(looks: Keyframes) -> list[int]:
     return [looks.at(frame).settings.erode for frame in range(FRAMES_N)]
 
 
-def edited(steps: list[tuple[str, int, int, int]]) -> Looks:
+def edited(steps: list[tuple[str, int, int, int]]) -> Keyframes:
     looks = BASE
     for kind, one, other, value in steps:
         if kind == "set":

@@ -8,9 +8,9 @@ import pytest
 
 from faceswap.faceset.store import Faceset
 from faceswap.io.images import read_image
-from faceswap.merge.keyframes import Looks
+from faceswap.merge.keyframes import Keyframes
 from faceswap.merge.masks import Prediction
-from faceswap.merge.plan import Cast, plan
+from faceswap.merge.plan import ClipFaces, plan
 from faceswap.merge.preview import Previewer
 from faceswap.merge.record import Record
 from faceswap.merge.run import Merger, merge
@@ -33,14 +33,14 @@ class Morphing(Paint):
 
 
 @pytest.fixture
-def cast(tmp_path: Path) -> Cast:
+def clip_faces(tmp_path: Path) -> ClipFaces:
     clip = make_clip(tmp_path)
-    return Cast.of(clip, Faceset.open(clip / "aligned"))
+    return ClipFaces.of(clip, Faceset.open(clip / "aligned"))
 
 
-def ramp() -> Looks:
+def ramp() -> Keyframes:
     """From dst in the first frame to src in the last, and its own value in frame 5, which has two faces."""
-    looks = Looks(PLAIN).key({"morph": 0.0}, 0).key({"morph": 1.0}, 7)
+    looks = Keyframes(PLAIN).key({"morph": 0.0}, 0).key({"morph": 1.0}, 7)
     return looks.set({"morph": 0.4}, 4, 4)
 
 
@@ -50,30 +50,32 @@ def brightness(picture: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("batch_size", [1, 3])
-def test_every_frame_of_a_merge_has_its_own_morph(tmp_path: Path, cast: Cast, batch_size: int) -> None:
+def test_every_frame_of_a_merge_has_its_own_morph(
+    tmp_path: Path, clip_faces: ClipFaces, batch_size: int
+) -> None:
     looks, swapper = ramp(), Morphing()
     record = Record(tmp_path / "merged", tmp_path / "merged_mask")
-    todo = record.begin(plan(cast, swapper.identity, looks))
+    todo = record.begin(plan(clip_faces, swapper.identity, looks))
     merge(todo, Merger(record, swapper, batch_size, 1))
-    for index, faces in enumerate(cast.faces):
+    for index, faces in enumerate(clip_faces.faces):
         if faces:
-            picture = read_image(record.outputs(cast.frames[index].stem)[0])
+            picture = read_image(record.outputs(clip_faces.frames[index].stem)[0])
             assert brightness(picture) == pytest.approx(looks.at(index).settings.morph, abs=0.01)
 
 
-def test_frames_of_another_morph_are_merged_again(cast: Cast) -> None:
+def test_frames_of_another_morph_are_merged_again(clip_faces: ClipFaces) -> None:
     marks = [
-        [task.mark for task in plan(cast, "m", Looks(PLAIN.model_copy(update={"morph": morph})))]
+        [task.mark for task in plan(clip_faces, "m", Keyframes(PLAIN.model_copy(update={"morph": morph})))]
         for morph in (0.5, 0.6)
     ]
     same = [index for index, (a, b) in enumerate(zip(*marks, strict=True)) if a == b]
-    assert [index for index, faces in enumerate(cast.faces) if not faces] == same
+    assert [index for index, faces in enumerate(clip_faces.faces) if not faces] == same
 
 
-def test_the_preview_follows_the_morph_and_asks_the_model_once_for_each(cast: Cast) -> None:
+def test_the_preview_follows_the_morph_and_asks_the_model_once_for_each(clip_faces: ClipFaces) -> None:
     swapper = Morphing()
-    previewer = Previewer(cast, swapper)
-    looks = [Looks(PLAIN.model_copy(update={"morph": morph})).at(0) for morph in (0.2, 0.8, 0.2)]
+    previewer = Previewer(clip_faces, swapper)
+    looks = [Keyframes(PLAIN.model_copy(update={"morph": morph})).at(0) for morph in (0.2, 0.8, 0.2)]
     shown = [brightness(previewer.show(0, look).result) for look in looks]
     assert shown == pytest.approx([0.2, 0.8, 0.2], abs=0.01)
     assert len(swapper.batches) == 2

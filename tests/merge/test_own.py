@@ -14,9 +14,9 @@ from faceswap.faceset.stored_masks import STORED_PX, mask_path, write_mask
 from faceswap.geometry.geometry import crop_transform
 from faceswap.io.images import read_image, read_mask
 from faceswap.merge.face_masks import look_at, with_masks
-from faceswap.merge.keyframes import Look, Looks
+from faceswap.merge.keyframes import FrameSettings, Keyframes
 from faceswap.merge.masks import Prediction, face_mask
-from faceswap.merge.plan import Cast, plan
+from faceswap.merge.plan import ClipFaces, plan
 from faceswap.merge.preview import Previewer
 from faceswap.merge.record import Record
 from faceswap.merge.render import Subject
@@ -44,10 +44,10 @@ def clip(tmp_path: Path) -> Path:
 
 def run(clip: Path, swapper: Any, mode: str, name: str = "merged", **look: Any) -> list[Mask]:
     """Merge a clip; returns the masks of the frames."""
-    cast = Cast.of(clip, Faceset.open(clip / "aligned"))
+    clip_faces = ClipFaces.of(clip, Faceset.open(clip / "aligned"))
     settings = MergeSettings(mask_mode=mode, erode=0, blur=0, **look)
     record = Record(clip / name, clip / f"{name}_mask")
-    merge(record.begin(plan(cast, "m", Looks(settings)), "all"), Merger(record, swapper, 3, 2))
+    merge(record.begin(plan(clip_faces, "m", Keyframes(settings)), "all"), Merger(record, swapper, 3, 2))
     return [read_mask(path) for path in sorted((clip / f"{name}_mask").glob("*.png"))]
 
 
@@ -117,8 +117,8 @@ def test_a_drawn_mask_counts_before_the_stored_one_and_that_before_hull_and_segm
 
 def test_only_frames_whose_mask_changed_are_merged_again(clip: Path, swapper: Any) -> None:
     def marks(mode: str, segmenter: str = "s") -> list[str]:
-        cast = replace(Cast.of(clip, Faceset.open(clip / "aligned")), segmenter=lambda: segmenter)
-        return [task.mark for task in plan(cast, "m", Looks(MergeSettings(mask_mode=mode)))]  # type: ignore
+        clip_faces = replace(ClipFaces.of(clip, Faceset.open(clip / "aligned")), segmenter=lambda: segmenter)
+        return [task.mark for task in plan(clip_faces, "m", Keyframes(MergeSettings(mask_mode=mode)))]  # type: ignore
 
     modes = ("dst", "xseg-dst", "xseg-prd", "learned-dst")
     before = {mode: marks(mode) for mode in modes}
@@ -144,8 +144,8 @@ def test_a_damaged_mask_ends_the_merge_with_its_name(clip: Path, swapper: Any) -
 def test_the_window_shows_what_is_written(clip: Path, swapper: Any, mode: Any) -> None:
     square(Faceset.open(clip / "aligned").faces[0], 30, 70)
     written = run(clip, swapper, mode)
-    previewer = Previewer(Cast.of(clip, Faceset.open(clip / "aligned")), swapper)
-    look = Look(MergeSettings(mask_mode=mode, erode=0, blur=0), {})
+    previewer = Previewer(ClipFaces.of(clip, Faceset.open(clip / "aligned")), swapper)
+    look = FrameSettings(MergeSettings(mask_mode=mode, erode=0, blur=0), {})
     for index in (0, 4):
         shown = previewer.show(index, look)
         assert np.abs(shown.mask - written[index]).max() <= 0.5 / 255 + 1e-6

@@ -9,8 +9,8 @@ import pytest
 from faceswap.errors import UserError
 from faceswap.faceset.store import Faceset
 from faceswap.io.images import read_image, read_mask, write_image
-from faceswap.merge.keyframes import Looks
-from faceswap.merge.plan import Cast, plan
+from faceswap.merge.keyframes import Keyframes
+from faceswap.merge.plan import ClipFaces, plan
 from faceswap.merge.record import RECORD_NAME, Record, Replace
 from faceswap.merge.render import Subject, render
 from faceswap.merge.run import Merger, Summary, merge
@@ -26,10 +26,10 @@ def clip(tmp_path: Path) -> Path:
     return make_clip(tmp_path)
 
 
-def run(clip: Path, look: MergeSettings | Looks = LOOK, replace: Replace = "none") -> tuple[Summary, int]:
+def run(clip: Path, look: MergeSettings | Keyframes = LOOK, replace: Replace = "none") -> tuple[Summary, int]:
     """Merge and return the summary with the number of frames that were to be done."""
-    paint, looks = Paint(), look if isinstance(look, Looks) else Looks(look)
-    tasks = plan(Cast.of(clip, Faceset.open(clip / "aligned")), paint.identity, looks)
+    paint, looks = Paint(), look if isinstance(look, Keyframes) else Keyframes(look)
+    tasks = plan(ClipFaces.of(clip, Faceset.open(clip / "aligned")), paint.identity, looks)
     record = Record(clip / "merged", clip / "merged_mask")
     todo = record.begin(tasks, replace)
     summary = merge(todo, Merger(record, paint, batch_size=3, workers=2))
@@ -149,7 +149,7 @@ def test_a_face_that_was_removed_is_left_alone_next_time(clip: Path) -> None:
 def test_a_session_replaces_what_it_has_merged_and_nothing_else(clip: Path) -> None:
     run(clip)
     before = contents(clip / "merged")
-    changed = Looks(LOOK).set({"blur": 11}, 3, 4)
+    changed = Keyframes(LOOK).set({"blur": 11}, 3, 4)
     assert run(clip, changed, "own")[1] == 2
     after = contents(clip / "merged")
     assert {name for name in after if after[name] != before[name]} == {"00004.png", "00005.png"}
@@ -159,7 +159,7 @@ def test_a_session_replaces_what_it_has_merged_and_nothing_else(clip: Path) -> N
 
 
 def test_a_face_that_is_left_keeps_its_pixels_and_its_mask_and_a_skipped_one_has_neither(clip: Path) -> None:
-    run(clip, Looks(LOOK).act(0, "leave", 4, 4).act(1, "skip", 4, 4))
+    run(clip, Keyframes(LOOK).act(0, "leave", 4, 4).act(1, "skip", 4, 4))
     before, after = read_image(clip / "00005.png"), read_image(clip / "merged" / "00005.png")
     mask = read_mask(clip / "merged_mask" / "00005.png")
     assert np.array_equal(before, after)
@@ -177,15 +177,15 @@ def test_the_models_own_pictures_have_its_size_in_every_frame_or_in_none(clip: P
         assert read_image(path).shape == (64, 64, 3)
         assert read_mask(clip / "merged_mask" / path.name).shape == (64, 64)
     with pytest.raises(UserError, match="frames of one size"):
-        run(clip, Looks(LOOK).set({"mode": "raw-predict"}, 2, 3), "own")
+        run(clip, Keyframes(LOOK).set({"mode": "raw-predict"}, 2, 3), "own")
 
 
 def test_a_moving_face_is_blurred_along_its_way_and_a_resting_one_is_not(clip: Path) -> None:
     look = LOOK.model_copy(update={"motion_blur_power": 100})
-    tasks = plan(Cast.of(clip, Faceset.open(clip / "aligned")), "m", Looks(look))
+    tasks = plan(ClipFaces.of(clip, Faceset.open(clip / "aligned")), "m", Keyframes(look))
     assert tasks[6].faces[0].motion == pytest.approx((0, 0))
     assert tasks[1].faces[0].motion is None, "frame 3 has no face"
-    still = plan(Cast.of(clip, Faceset.open(clip / "aligned")), "m", Looks(LOOK))
+    still = plan(ClipFaces.of(clip, Faceset.open(clip / "aligned")), "m", Keyframes(LOOK))
     assert {face.motion for task in still for face in task.faces} == {None}
 
 

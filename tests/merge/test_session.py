@@ -8,7 +8,7 @@ import pytest
 
 from faceswap.errors import UserError
 from faceswap.io.images import write_image
-from faceswap.merge.keyframes import Looks
+from faceswap.merge.keyframes import Keyframes
 from faceswap.merge.session import NAME, Clip, Session
 from faceswap.merge.settings import MergeSettings
 
@@ -103,7 +103,7 @@ def test_the_session_of_another_clip_is_refused_kept_aside_or_adopted(
     assert opened(tmp_path, others, "adopt").looks == session.looks
     text = (tmp_path / NAME).read_bytes()
     fresh = opened(tmp_path, others, "new")
-    assert fresh.looks == Looks(BASE)
+    assert fresh.looks == Keyframes(BASE)
     assert [path.read_bytes() for path in tmp_path.glob("merge_session.*.json")] == [text]
 
 
@@ -128,7 +128,7 @@ def test_a_frame_missing_from_the_middle_moves_no_other_setting(tmp_path: Path, 
 )
 def test_a_damaged_session_is_named_and_left_where_it_is(tmp_path: Path, frames: list[Path], damage) -> None:  # type: ignore[no-untyped-def]
     session = opened(tmp_path, frames)
-    session.change(Looks(BASE).set({"erode": 8}, 2, 2))
+    session.change(Keyframes(BASE).set({"erode": 8}, 2, 2))
     text = json.dumps(json.loads((tmp_path / NAME).read_text()))
     (tmp_path / NAME).write_text(damage(text))
     with pytest.raises(UserError, match="session") as refused:

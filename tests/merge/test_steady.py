@@ -11,14 +11,14 @@ from faceswap.faceset.store import Faceset
 from faceswap.geometry.warp import crop_face
 from faceswap.io.images import read_image, write_image
 from faceswap.merge.flicker import flicker
-from faceswap.merge.keyframes import Look, Looks
+from faceswap.merge.keyframes import FrameSettings, Keyframes
 from faceswap.merge.masks import Prediction
-from faceswap.merge.plan import Cast, Task, plan
+from faceswap.merge.plan import ClipFaces, Task, plan
 from faceswap.merge.preview import Previewer
 from faceswap.merge.record import Record
 from faceswap.merge.run import Merger, merge
 from faceswap.merge.settings import MergeSettings
-from faceswap.merge.steady import Survey
+from faceswap.merge.steady import ClipMeasures
 from faceswap.types import FaceType, Image, Mask
 from tests.toy_merge import HEIGHT, WIDTH, Paint, add_face, place_face
 
@@ -39,34 +39,38 @@ class Shaky(Paint):
         return answers
 
 
-def seen(folder: Path, shades: Sequence[float], masks: Sequence[Mask] | None = None) -> tuple[Survey, Cast]:
+def seen(
+    folder: Path, shades: Sequence[float], masks: Sequence[Mask] | None = None
+) -> tuple[ClipMeasures, ClipFaces]:
     """A clip of plain grey frames, measured; its face stands still."""
-    cast = Cast(tuple(Path(f"{n:03d}.png") for n in range(len(shades))), ((FACE,),) * len(shades))
-    survey = Survey(cast, "m", FaceType.WHOLE, folder)
+    clip_faces = ClipFaces(tuple(Path(f"{n:03d}.png") for n in range(len(shades))), ((FACE,),) * len(shades))
+    measures = ClipMeasures(clip_faces, "m", FaceType.WHOLE, folder)
     texture = np.random.default_rng(0).normal(0, 8, (HEIGHT, WIDTH, 3))
     for index, shade in enumerate(shades):
         frame = np.clip(np.rint(shade + texture), 0, 255).astype(np.uint8)
         mask = np.ones((SIDE, SIDE), np.float32) if masks is None else masks[index]
         prediction = Prediction(np.zeros((SIDE, SIDE, 3), np.float32), mask, mask)
-        task = cast.task(index, Look(MergeSettings(), {}), "m")
-        survey.keep(task, frame, [crop_face(frame, FACE, SIDE, FaceType.WHOLE)], [prediction])
-    return survey, cast
+        task = clip_faces.task(index, FrameSettings(MergeSettings(), {}), "m")
+        measures.keep(task, frame, [crop_face(frame, FACE, SIDE, FaceType.WHOLE)], [prediction])
+    return measures, clip_faces
 
 
-def at(survey: Survey, cast: Cast, index: int, **smooth: int) -> tuple[Moment | None, Mask]:
+def at(
+    measures: ClipMeasures, clip_faces: ClipFaces, index: int, **smooth: int
+) -> tuple[Moment | None, Mask]:
     """Tone and mask of one frame's face."""
     settings = MergeSettings(**smooth)
-    (subject,) = cast.subjects(index, Look(settings, {})).values()
+    (subject,) = clip_faces.subjects(index, FrameSettings(settings, {})).values()
     blank = np.zeros((SIDE, SIDE), np.float32)
-    steady, prediction = survey.steadied(subject, Prediction(blank, blank, blank), settings)
+    steady, prediction = measures.steadied(subject, Prediction(blank, blank, blank), settings)
     return steady.tone, prediction.mask_dst
 
 
-def light(survey: Survey, cast: Cast, shades: Sequence[float]) -> np.ndarray:
+def light(measures: ClipMeasures, clip_faces: ClipFaces, shades: Sequence[float]) -> np.ndarray:
     """The shade that each frame's face is taken to have, in 255ths."""
     taken = []
     for index, shade in enumerate(shades):
-        tone, _ = at(survey, cast, index, smooth_color=5)
+        tone, _ = at(measures, clip_faces, index, smooth_color=5)
         assert tone is not None
         taken.append(tone[0, 0] * shade + 255 * tone[1, 0])
     return np.array(taken)
@@ -74,27 +78,27 @@ def light(survey: Survey, cast: Cast, shades: Sequence[float]) -> np.ndarray:
 
 def test_light_that_trembles_is_steadied_around_its_mean(tmp_path: Path) -> None:
     shades = (120 + np.random.default_rng(1).normal(0, 2, 60)).tolist()
-    survey, cast = seen(tmp_path, shades)
-    steady = light(survey, cast, shades)
+    measures, clip_faces = seen(tmp_path, shades)
+    steady = light(measures, clip_faces, shades)
     assert steady.std() < 0.45 * np.std(shades)
     assert abs(steady.mean() - np.mean(shades)) < 0.3
 
 
 def test_a_lamp_that_is_switched_on_is_so_at_once_and_without_lag(tmp_path: Path) -> None:
     shades = [80.0] * 12 + [160.0] * 12
-    survey, cast = seen(tmp_path, shades)
-    assert np.abs(light(survey, cast, shades) - shades).max() < 1
+    measures, clip_faces = seen(tmp_path, shades)
+    assert np.abs(light(measures, clip_faces, shades) - shades).max() < 1
 
 
 def test_light_that_rises_evenly_does_not_lag(tmp_path: Path) -> None:
     shades = list(np.linspace(100, 130, 31))
-    survey, cast = seen(tmp_path, shades)
-    assert np.abs(light(survey, cast, shades) - shades)[6:-6].max() < 0.3
+    measures, clip_faces = seen(tmp_path, shades)
+    assert np.abs(light(measures, clip_faces, shades) - shades)[6:-6].max() < 0.3
 
 
 def test_an_average_of_equal_frames_changes_nothing(tmp_path: Path) -> None:
-    survey, cast = seen(tmp_path, [120.0] * 9)
-    tone, mask = at(survey, cast, 4, smooth_color=3, smooth_mask=3)
+    measures, clip_faces = seen(tmp_path, [120.0] * 9)
+    tone, mask = at(measures, clip_faces, 4, smooth_color=3, smooth_mask=3)
     assert tone is not None
     np.testing.assert_allclose(tone, [[1, 1, 1], [0, 0, 0]], atol=1e-5)
     assert (mask == 1).all()
@@ -107,8 +111,8 @@ def disc(radius: float) -> Mask:
 
 def test_an_edge_that_trembles_is_steadied(tmp_path: Path) -> None:
     masks = [disc(20 + shift) for shift in np.random.default_rng(2).normal(0, 0.4, 30)]
-    survey, cast = seen(tmp_path, [120.0] * 30, masks)
-    steady = [at(survey, cast, index, smooth_mask=5)[1] for index in range(30)]
+    measures, clip_faces = seen(tmp_path, [120.0] * 30, masks)
+    steady = [at(measures, clip_faces, index, smooth_mask=5)[1] for index in range(30)]
     assert np.abs(np.diff(steady, axis=0)).mean() < 0.5 * np.abs(np.diff(masks, axis=0)).mean()
 
 
@@ -116,9 +120,9 @@ def test_a_hand_that_crosses_the_face_keeps_its_place(tmp_path: Path) -> None:
     masks = [disc(24) for _ in range(20)]
     for index, mask in enumerate(masks):
         mask[:, 3 * index : 3 * index + 8] = 0
-    survey, cast = seen(tmp_path, [120.0] * 20, masks)
+    measures, clip_faces = seen(tmp_path, [120.0] * 20, masks)
     for index, mask in enumerate(masks):
-        steady = at(survey, cast, index, smooth_mask=5)[1]
+        steady = at(measures, clip_faces, index, smooth_mask=5)[1]
         assert ((steady > 0.5) == (mask > 0.5)).mean() > 0.99
         assert np.abs(steady - mask).mean() < 0.01
 
@@ -140,11 +144,11 @@ LOOK = MergeSettings(mask_mode="learned-prd", erode=0, smooth_color=3, smooth_ma
 
 
 def run(clip: Path, look: MergeSettings = LOOK, only: slice = slice(None)) -> list[Task]:
-    cast, shaky = Cast.of(clip, Faceset.open(clip / "aligned")), Shaky()
-    survey = Survey(cast, "m", shaky.face_type, clip / "cache")
-    tasks = plan(cast, "m", Looks(look))
+    clip_faces, shaky = ClipFaces.of(clip, Faceset.open(clip / "aligned")), Shaky()
+    measures = ClipMeasures(clip_faces, "m", shaky.face_type, clip / "cache")
+    tasks = plan(clip_faces, "m", Keyframes(look))
     record = Record(clip / "merged", clip / "merged_mask")
-    merge(record.begin(tasks, "all")[only], Merger(record, shaky, 3, 2, survey))
+    merge(record.begin(tasks, "all")[only], Merger(record, shaky, 3, 2, measures))
     return tasks
 
 
@@ -178,17 +182,18 @@ def test_smoothing_changes_the_pixels_and_never_those_beyond_the_masks(clip: Pat
 
 def test_the_window_shows_what_a_merge_writes(clip: Path) -> None:
     run(clip)
-    previewer = Previewer(Cast.of(clip, Faceset.open(clip / "aligned")), Shaky())
-    shown = previewer.show(5, Look(LOOK, {}))
+    previewer = Previewer(ClipFaces.of(clip, Faceset.open(clip / "aligned")), Shaky())
+    shown = previewer.show(5, FrameSettings(LOOK, {}))
     assert (shown.result == read_image(clip / "merged/00006.png")).all()
 
 
 def test_a_frame_is_made_anew_when_a_face_beside_it_moves_and_only_then(clip: Path) -> None:
-    cast = Cast.of(clip, Faceset.open(clip / "aligned"))
-    moved = [*cast.faces]
-    moved[1] = (cast.faces[1][0] + np.float32(0.5),)
+    clip_faces = ClipFaces.of(clip, Faceset.open(clip / "aligned"))
+    moved = [*clip_faces.faces]
+    moved[1] = (clip_faces.faces[1][0] + np.float32(0.5),)
     marks = [
-        [task.mark for task in plan(c, "m", Looks(LOOK))] for c in (cast, Cast(cast.frames, tuple(moved)))
+        [task.mark for task in plan(c, "m", Keyframes(LOOK))]
+        for c in (clip_faces, ClipFaces(clip_faces.frames, tuple(moved)))
     ]
     # Frame 7 has no face, and a track ends there.
     assert [n for n, pair in enumerate(zip(*marks, strict=True)) if pair[0] != pair[1]] == [0, 1, 2, 3, 4]
@@ -196,24 +201,28 @@ def test_a_frame_is_made_anew_when_a_face_beside_it_moves_and_only_then(clip: Pa
 
 def test_what_is_measured_once_is_not_asked_of_the_model_again(clip: Path) -> None:
     run(clip)
-    cast, shaky = Cast.of(clip, Faceset.open(clip / "aligned")), Shaky()
-    assert not Survey(cast, "m", shaky.face_type, clip / "cache").missing(plan(cast, "m", Looks(LOOK)))
-    assert Survey(cast, "other", shaky.face_type, clip / "cache").missing(plan(cast, "m", Looks(LOOK)))
+    clip_faces, shaky = ClipFaces.of(clip, Faceset.open(clip / "aligned")), Shaky()
+    assert not ClipMeasures(clip_faces, "m", shaky.face_type, clip / "cache").missing(
+        plan(clip_faces, "m", Keyframes(LOOK))
+    )
+    assert ClipMeasures(clip_faces, "other", shaky.face_type, clip / "cache").missing(
+        plan(clip_faces, "m", Keyframes(LOOK))
+    )
 
 
 def test_figures_tell_how_much_less_it_trembles(clip: Path) -> None:
     tasks = run(clip)
-    cast = Cast.of(clip, Faceset.open(clip / "aligned"))
-    figures = flicker(cast, Survey(cast, "m", FaceType.WHOLE, clip / "cache"), tasks)
+    clip_faces = ClipFaces.of(clip, Faceset.open(clip / "aligned"))
+    figures = flicker(clip_faces, ClipMeasures(clip_faces, "m", FaceType.WHOLE, clip / "cache"), tasks)
     assert figures is not None
     before, after = figures
     assert after.light < 0.6 * before.light and after.mask < 0.9 * before.mask
-    plain = plan(cast, "m", Looks(LOOK.model_copy(update={"smooth_color": 0, "smooth_mask": 0})))
-    assert flicker(cast, Survey(cast, "m", FaceType.WHOLE, clip / "cache"), plain) is None
+    plain = plan(clip_faces, "m", Keyframes(LOOK.model_copy(update={"smooth_color": 0, "smooth_mask": 0})))
+    assert flicker(clip_faces, ClipMeasures(clip_faces, "m", FaceType.WHOLE, clip / "cache"), plain) is None
 
 
 def test_a_smoothed_frame_that_was_not_measured_is_refused(clip: Path) -> None:
-    cast, shaky = Cast.of(clip, Faceset.open(clip / "aligned")), Shaky()
+    clip_faces, shaky = ClipFaces.of(clip, Faceset.open(clip / "aligned")), Shaky()
     record = Record(clip / "merged", clip / "merged_mask")
     with pytest.raises(ValueError, match="must be measured"):
-        merge(record.begin(plan(cast, "m", Looks(LOOK))), Merger(record, shaky, 3, 2))
+        merge(record.begin(plan(clip_faces, "m", Keyframes(LOOK))), Merger(record, shaky, 3, 2))

@@ -20,9 +20,9 @@ from faceswap.media.extract import extract
 from faceswap.media.ffmpeg import ffmpeg_binary
 from faceswap.media.timestamps import Choice, read_timestamps, write_timestamps
 from faceswap.media.timing import find_timing
-from faceswap.merge.keyframes import Looks
+from faceswap.merge.keyframes import Keyframes
 from faceswap.merge.masks import Prediction
-from faceswap.merge.plan import Cast, plan
+from faceswap.merge.plan import ClipFaces, plan
 from faceswap.merge.record import Record
 from faceswap.merge.run import Merger, Summary, merge
 from faceswap.merge.settings import MergeSettings
@@ -65,7 +65,7 @@ def film_of(codec: str, deep: bool = False, alpha: bool = False) -> Film:
 def by_files(place: Workspace, film: Film, suffix: str) -> list[Path]:
     """Frames merged to files, and these encoded."""
     folder, paint = place.root / "data_dst", Paint()
-    tasks = plan(Cast.of(folder, Faceset.open(folder / "aligned")), "m", Looks(LOOK))
+    tasks = plan(ClipFaces.of(folder, Faceset.open(folder / "aligned")), "m", Keyframes(LOOK))
     record = Record(place.merged, place.merged_mask)
     merge(record.begin(tasks), Merger(record, paint, 3, 2))
     frames, masks = list_images(place.merged), list_images(place.merged_mask)
@@ -83,10 +83,10 @@ def by_stream(place: Workspace, film: Film, suffix: str, paint: Paint | None = N
     """The films result and result_mask."""
     source = find_source(place, None)
     folder = place.root / "data_dst"
-    cast = Cast.of_frames(source.paths(folder), Faceset.open(folder / "aligned"))
+    clip_faces = ClipFaces.of_frames(source.paths(folder), Faceset.open(folder / "aligned"))
     mask = None if film.alpha else place.root / f"result_mask{suffix}"
     films = Films(film, place.root / f"result{suffix}", mask, sound=True)
-    return stream(source, plan(cast, "m", Looks(LOOK)), paint or Paint(), 3, 2, films)
+    return stream(source, plan(clip_faces, "m", Keyframes(LOOK)), paint or Paint(), 3, 2, films)
 
 
 def facts(path: Path) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from faceswap.media.extract import extract
 from faceswap.media.ffmpeg import ffmpeg_binary
 from faceswap.media.probe.video import probe
 from faceswap.media.timestamps import Choice
-from faceswap.merge.keyframes import Looks
+from faceswap.merge.keyframes import Keyframes
 from faceswap.merge.session import Clip, Session
 from faceswap.merge.settings import MergeSettings
 from stages import encode, merge
@@ -67,7 +67,7 @@ def test_a_session_streams_to_what_merge_and_encode_make_also_without_frame_file
     frames = list_images(job / "data_dst")
     base = MergeSettings(mask_mode="dst", erode=0)
     session = Session.open(job / "model/new/merge_session.json", Clip.of(frames), base)
-    session.change(Looks(base).set({"mode": "overlay", "blur": 200}, 2, 3).act(0, "leave", 4, 4))
+    session.change(Keyframes(base).set({"mode": "overlay", "blur": 200}, 2, 3).act(0, "leave", 4, 4))
     typed(merge, job, "--device", "cpu")
     typed(encode, job, *LOSSLESS[:2])
     by_files = [shown(job / "result.mkv"), shown(job / "result_mask.mkv")]

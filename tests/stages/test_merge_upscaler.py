@@ -8,7 +8,7 @@ import pytest
 from faceswap.errors import UserError
 from faceswap.io.files import list_images
 from faceswap.io.images import read_image, read_mask
-from faceswap.merge.keyframes import Looks
+from faceswap.merge.keyframes import Keyframes
 from faceswap.merge.session import NAME, Clip, Session
 from faceswap.merge.settings import MergeSettings
 from stages import merge
@@ -45,7 +45,7 @@ def test_it_draws_the_face_and_another_one_draws_it_again_only_when_asked(job: P
 
 def test_a_session_keeps_it_until_it_is_sent_away(job: Path, tmp_path: Path) -> None:
     path, clip = job / "model/new" / NAME, Clip.of(list_images(job / "data_dst"))
-    Session(path, clip, Looks(LOOK)).save()
+    Session(path, clip, Keyframes(LOOK)).save()
     black = network(tmp_path / "black.onnx", 4, gain=0)
     typed(job, "--upscaler", black)
     typed(job)
@@ -57,7 +57,7 @@ def test_a_session_keeps_it_until_it_is_sent_away(job: Path, tmp_path: Path) -> 
 
 def test_one_that_is_none_is_refused_and_the_session_keeps_what_it_had(job: Path, tmp_path: Path) -> None:
     path, clip = job / "model/new" / NAME, Clip.of(list_images(job / "data_dst"))
-    Session(path, clip, Looks(LOOK)).save()
+    Session(path, clip, Keyframes(LOOK)).save()
     with pytest.raises(UserError, match="is no upscaler"):
         typed(job, "--upscaler", network(tmp_path / "three.onnx", 3))
     assert Session.open(path, clip, LOOK).upscaler is None and not (job / "data_dst/merged").exists()

@@ -16,7 +16,7 @@ from faceswap.train.data.batches import Batches
 from faceswap.train.data.samples import SampleStore
 from faceswap.train.options import StepOptions
 from faceswap.train.run import Run, open_run
-from faceswap.train.schedule import Director, Schedule
+from faceswap.train.schedule import LiveOptions, Schedule
 from faceswap.train.trainer import Trainer
 from faceswap.train.update.steps import TrainStep
 from faceswap.types import FaceType
@@ -38,15 +38,15 @@ def new_run(folder: Path, arch: str = "DF-UD") -> Run:
 
 
 def trainer(
-    folder: Path, schedule: Schedule, direct: Callable[[Run], Director] | None = None, **others: Any
+    folder: Path, schedule: Schedule, direct: Callable[[Run], LiveOptions] | None = None, **others: Any
 ) -> Trainer:
     """A trainer of the model in `folder`, continued where there is one; others: as Trainer's."""
     run = open_run(folder, {}, 1, None) if (folder / "checkpoints").exists() else new_run(folder)
     step = TrainStep(run.model, StepOptions(learning_rate=1e-4), CPU)
     step.load_tensors(run.tensors)
-    director = direct(run) if direct else None
+    live_options = direct(run) if direct else None
     batches = Batches(store(5), store(3), 2, run.seed)
-    return Trainer(run, step, batches, schedule, director=director, **others)
+    return Trainer(run, step, batches, schedule, live_options=live_options, **others)
 
 
 def lines(path: Path) -> list[dict[str, float]]:

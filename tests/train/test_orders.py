@@ -14,32 +14,32 @@ from faceswap.learn import checkpoint
 from faceswap.train.log import Journal
 from faceswap.train.options import StepOptions
 from faceswap.train.run import Run
-from faceswap.train.schedule import Director, Orders, Phase, Schedule
+from faceswap.train.schedule import ActiveOptions, LiveOptions, Phase, Schedule
 from faceswap.train.trainer import Trainer
 from faceswap.types import Json
 
 START: Json = {"random_warp": True, "gan_power": 0.0, "iterations": 12, "batch_size": 4}
 
 
-def resolve(changes: Json, start: Json = START) -> Orders:
+def resolve(changes: Json, start: Json = START) -> ActiveOptions:
     """As the stage does it: all settings are checked together."""
     values = start | changes
     try:
         options = StepOptions(random_warp=values["random_warp"], gan_power=values["gan_power"])
     except ValidationError as error:
         raise UserError(str(error)) from None
-    return Orders(options, Schedule(iterations=values["iterations"]))
+    return ActiveOptions(options, Schedule(iterations=values["iterations"]))
 
 
 def write(folder: Path, **changes: object) -> None:
     write_json(folder / "train.json", {"stage": "stages.train", "settings": START | changes})
 
 
-def director(folder: Path, run: Run, *phases: Phase, **start: object) -> Director:
+def live_options(folder: Path, run: Run, *phases: Phase, **start: object) -> LiveOptions:
     write(folder, **start)
     live = {"random_warp", "gan_power", "iterations"}
     begin = partial(resolve, start=START | start)
-    return Director(run, folder / "train.json", live, begin, phases, Journal(folder))
+    return LiveOptions(run, folder / "train.json", live, begin, phases, Journal(folder))
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def log(folder: Path) -> str:
 
 
 def test_a_changed_file_is_obeyed_once_and_said(tmp_path: Path, run: Run) -> None:
-    told = director(tmp_path, run)
+    told = live_options(tmp_path, run)
     assert told.reread() is None, "nothing has changed"
     write(tmp_path, random_warp=False, iterations=99)
     orders = told.reread()
@@ -64,7 +64,7 @@ def test_a_changed_file_is_obeyed_once_and_said(tmp_path: Path, run: Run) -> Non
 
 
 def test_a_setting_that_there_is_not_is_said(tmp_path: Path, run: Run) -> None:
-    told = director(tmp_path, run)
+    told = live_options(tmp_path, run)
     write(tmp_path, random_wrap=False)
     told.reread()
     assert "train.json sets random_wrap, but there is no such setting" in log(tmp_path)
@@ -81,7 +81,7 @@ def test_a_setting_that_there_is_not_is_said(tmp_path: Path, run: Run) -> None:
     ],
 )
 def test_what_cannot_be_used_is_said_and_changes_nothing(tmp_path: Path, run: Run, text: str) -> None:
-    told = director(tmp_path, run)
+    told = live_options(tmp_path, run)
     (tmp_path / "train.json").write_text(text)
     assert told.reread() is None and told.orders() == resolve({})
     assert "train.json was changed, but not to what can be used" in log(tmp_path)
@@ -90,13 +90,13 @@ def test_what_cannot_be_used_is_said_and_changes_nothing(tmp_path: Path, run: Ru
 
 
 def test_a_file_that_is_gone_stops_nothing(tmp_path: Path, run: Run) -> None:
-    told = director(tmp_path, run)
+    told = live_options(tmp_path, run)
     (tmp_path / "train.json").unlink()
     assert told.reread() is None and told.reread() is None
 
 
 def test_what_needs_a_new_start_is_said(tmp_path: Path, run: Run) -> None:
-    told = director(tmp_path, run)
+    told = live_options(tmp_path, run)
     write(tmp_path, batch_size=8)
     told.reread()
     assert "batch_size can only change when training is started anew" in log(tmp_path)
@@ -109,7 +109,7 @@ PHASES = (
 
 
 def test_a_recipe_is_walked_and_a_phase_decides_over_the_file(tmp_path: Path, run: Run) -> None:
-    told = director(tmp_path, run, *PHASES)
+    told = live_options(tmp_path, run, *PHASES)
     write(tmp_path, random_warp=False, gan_power=0.1)
     orders = told.reread()
     assert orders is not None and orders.options.random_warp and orders.options.gan_power == 0.1
@@ -127,7 +127,7 @@ def test_an_unattended_run_walks_its_phases_stops_inside_one_and_goes_on(
     tmp_path: Path, small: SimpleNamespace
 ) -> None:
     def begin(**start: object) -> Trainer:
-        return small.trainer(tmp_path, Schedule(), lambda run: director(tmp_path, run, *PHASES, **start))
+        return small.trainer(tmp_path, Schedule(), lambda run: live_options(tmp_path, run, *PHASES, **start))
 
     first = begin(iterations=5)
     first.train()

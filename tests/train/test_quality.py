@@ -94,12 +94,12 @@ def still(actor: int = 0, at: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """A bundled actor's face in frame number `at` as a crop of 128 px, and its landmarks in it."""
     pytest.importorskip("insightface")
     clips = sorted((assets() / "demo").glob("*.mp4"))
-    from faceswap.align.analysis import Analyst
+    from faceswap.align.analysis import FaceAnalyzer
 
     capture = cv2.VideoCapture(str(clips[actor]))
     capture.set(cv2.CAP_PROP_POS_FRAMES, at)
     frame = cv2.cvtColor(capture.read()[1], cv2.COLOR_BGR2RGB)
-    face = Analyst(load_pack("bundled", "cpu")).find(frame)[0]
+    face = FaceAnalyzer(load_pack("bundled", "cpu")).find(frame)[0]
     to_crop = crop_transform(face.landmarks, 128, FaceType.WHOLE)
     crop = cv2.warpAffine(frame, to_crop, (128, 128), flags=cv2.INTER_AREA)
     return crop, apply_transform(to_crop, face.landmarks)

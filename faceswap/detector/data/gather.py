@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap.align.analysis import Analyst
+from faceswap.align.analysis import FaceAnalyzer
 from faceswap.align.packs import load_pack
 from faceswap.console import progress, say
 from faceswap.detector.data.manifest import (
@@ -79,7 +79,7 @@ def gather(data: Path, folder: Path) -> list[Item]:
     Crops that are there already are kept. Raises UserError when `data` holds none of the collections.
     """
     items = {item.file: item for item in read_manifest(folder)} if (folder / NAME).is_file() else {}
-    analyst = Analyst(load_pack("bundled", threads=2), max_faces=1)
+    analyst = FaceAnalyzer(load_pack("bundled", threads=2), max_faces=1)
     sources = [stills(data), photographs(data, analyst), clips(data / "clips", analyst)]
     for sighting in progress(chain.from_iterable(sources), "gather", "faces"):
         file = f"real/{sighting.dataset}/{sighting.name}.jpg"
@@ -150,7 +150,7 @@ def stills(data: Path) -> Iterator[Sighting]:
         yield Sighting(face.name, crop, face.points, person, face.name, "stills")
 
 
-def photographs(data: Path, analyst: Analyst) -> Iterator[Sighting]:
+def photographs(data: Path, analyst: FaceAnalyzer) -> Iterator[Sighting]:
     """Studio portraits and press photographs, aligned as the workbench aligns; few of each person."""
     count: Counter[str] = Counter()
     patterns = ("landmarked/*/*.jpg", "segmented/*/train/rgb/*.png", "lfw_gray/*.jpg")
@@ -168,7 +168,7 @@ def photographs(data: Path, analyst: Analyst) -> Iterator[Sighting]:
             yield Sighting(name, cut(frame, points), points, person, path.stem, dataset)
 
 
-def clips(folder: Path, analyst: Analyst) -> Iterator[Sighting]:
+def clips(folder: Path, analyst: FaceAnalyzer) -> Iterator[Sighting]:
     """Frames spread over the clips that may train."""
     for name in TRAINING_CLIPS:
         for path in sorted(folder.glob(f"{name}.*")):

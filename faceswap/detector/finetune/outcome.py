@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from faceswap.align.analysis import Analyst
+from faceswap.align.analysis import FaceAnalyzer
 from faceswap.align.packs import load_pack
 from faceswap.console import say, warn
 from faceswap.detector.data.gather import FACE_TYPE
@@ -72,7 +72,7 @@ def finetune(data: Path, output: Path, how: FineTune, device: torch.device, dtyp
     A training that was stopped goes on; one whose time is up is judged as far as it came, and says so.
     """
     entries, base = read_folder(data), open_base(how.base, how.seed)
-    analyst = None if how.whole else Analyst(load_pack(how.face_models, threads=1), max_faces=1)
+    analyst = None if how.whole else FaceAnalyzer(load_pack(how.face_models, threads=1), max_faces=1)
     cutter = Cutter(output / WORK, analyst, how.frames, base.size_px, how.face_models)
     prepared = prepare(entries, cutter)
     lost = ([item.entry.file, LABELS[item.entry.label], item.reason] for item in prepared.skipped)

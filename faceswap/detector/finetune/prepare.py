@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import StringConstraints
 
-from faceswap.align.analysis import Analyst
+from faceswap.align.analysis import FaceAnalyzer
 from faceswap.console import progress, say, warn
 from faceswap.detector.data.gather import CROP_PX, QUALITY, cut
 from faceswap.detector.finetune.folders import READERS, Entry
@@ -97,7 +97,7 @@ class Cutter:
     """
 
     work: Path
-    analyst: Analyst | None
+    analyst: FaceAnalyzer | None
     frames: int
     size_px: int
     pack: str = ""

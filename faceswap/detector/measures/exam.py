@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap.align.analysis import Analyst
+from faceswap.align.analysis import FaceAnalyzer
 from faceswap.console import progress
 from faceswap.detector.data.gather import cut
 from faceswap.detector.measures.intervals import cluster_interval
@@ -38,7 +38,7 @@ class Clip:
     fakes: NDArray[np.float64]
 
 
-def examine(data: Path, analyst: Analyst, judge: Judge, thresholds: dict[str, float]) -> dict[str, Any]:
+def examine(data: Path, analyst: FaceAnalyzer, judge: Judge, thresholds: dict[str, float]) -> dict[str, Any]:
     """Figures on `data`/fakes/DeepFaceLive, and false positives on real clips kept for evaluation.
 
     Raises UserError where the clips are not there.
@@ -96,7 +96,7 @@ def _false_positives(clips: list[Clip], thresholds: dict[str, float]) -> dict[st
 
 
 def _judged(
-    name: str, pictures: Iterator[tuple[Frame, Frame | None]], analyst: Analyst, judge: Judge
+    name: str, pictures: Iterator[tuple[Frame, Frame | None]], analyst: FaceAnalyzer, judge: Judge
 ) -> Clip:
     reals: list[float] = []
     fakes: list[float] = []
@@ -108,7 +108,7 @@ def _judged(
 
 
 def _crops(
-    pictures: Iterator[tuple[Frame, Frame | None]], analyst: Analyst
+    pictures: Iterator[tuple[Frame, Frame | None]], analyst: FaceAnalyzer
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8] | None]]:
     for real, fake in pictures:
         for face in analyst.find(real)[:1]:

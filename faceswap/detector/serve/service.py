@@ -97,7 +97,7 @@ def app(examiner: Examiner, limits: Limits, detector: Known, hosts: Sequence[str
     """The service. hosts: the names it answers to, "*" for any."""
     # The documentation pages that FastAPI makes load their scripts from another site.
     service = FastAPI(title="Face-swap detector", version=__version__, docs_url=None, redoc_url=None)
-    desk = Desk(limits)
+    admission = Admission(limits)
     page = _page(limits, detector)
 
     @service.middleware("http")
@@ -118,19 +118,19 @@ def app(examiner: Examiner, limits: Limits, detector: Known, hosts: Sequence[str
 
     @service.get("/health")
     def health() -> dict[str, object]:
-        return {"status": "ok", "detector": detector.model_dump(), "waiting": desk.in_hand}
+        return {"status": "ok", "detector": detector.model_dump(), "waiting": admission.in_hand}
 
     @service.post("/judge")
     async def judge(request: Request) -> Answer:
-        async with desk.received(request) as path, desk.judging:
+        async with admission.received(request) as path, admission.judging:
             return await run_in_threadpool(_examined, examiner, path, limits.decode, detector)
 
     service.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
-    service.state.desk = desk
+    service.state.admission = admission
     return service
 
 
-class Desk:
+class Admission:
     """Where files are handed in: who may, how fast, how many, how large.
 
     folder: where they lie meanwhile; else the system's for temporary files.
@@ -271,6 +271,6 @@ def run(service: FastAPI, host: str, port: int, connections: ConnectionLimits | 
         server_header=False, timeout_graceful_shutdown=5,
     )  # fmt: skip
     with listening, upload_folder() as folder, suppress(KeyboardInterrupt):
-        service.state.desk.folder = folder
+        service.state.admission.folder = folder
         say(f"open http://{name}:{listening.getsockname()[1]}/ in a browser; Ctrl-C ends this")
         uvicorn.Server(config).run(sockets=[listening])

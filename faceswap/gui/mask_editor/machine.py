@@ -10,7 +10,7 @@ from faceswap.faceset.store import Face
 from faceswap.gui.background import Newest
 from faceswap.gui.mask_editor.pictures import Pictures
 from faceswap.masks.crops import MaskNetwork
-from faceswap.masks.edit.carry import Look, carry
+from faceswap.masks.edit.carry import CropView, carry
 from faceswap.masks.edit.propose import propose
 from faceswap.masks.edit.suggest import assess
 
@@ -55,8 +55,8 @@ class Machine(QObject):
         told = f"carried from {known.path.name}, {away} face{'s' if away > 1 else ''} away"
 
         def work() -> Drawn:
-            before = Look(self._pictures.crop(source), known.meta.crop_landmarks())
-            return carry(polygons, before, Look(self._pictures.crop(number), face.meta.crop_landmarks()))
+            before = CropView(self._pictures.crop(source), known.meta.crop_landmarks())
+            return carry(polygons, before, CropView(self._pictures.crop(number), face.meta.crop_landmarks()))
 
         self._drawing.ask((number, told), work)
 

@@ -13,8 +13,8 @@ from faceswap.gui.app import to_image
 from faceswap.gui.background import Ahead, Newest
 from faceswap.gui.merge_window.timeline import Status
 from faceswap.io.images import DamagedImage, as_uint8, read_image
-from faceswap.merge.keyframes import Look, Looks
-from faceswap.merge.plan import Cast, Task, plan
+from faceswap.merge.keyframes import FrameSettings, Keyframes
+from faceswap.merge.plan import ClipFaces, Task, plan
 from faceswap.merge.record import Record
 from faceswap.merge.run import Merger, merge
 
@@ -28,7 +28,7 @@ class Rendering(QObject):
     checked = Signal()
     ended = Signal(str)
 
-    def __init__(self, clip: Cast, merger: Merger, model: str, parent: QObject | None = None) -> None:
+    def __init__(self, clip: ClipFaces, merger: Merger, model: str, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._clip, self._merger, self._model = clip, merger, model
         self._thread: threading.Thread | None = None
@@ -36,7 +36,7 @@ class Rendering(QObject):
         self._checks = Newest(self)
         self._checks.done.connect(self._take)
         # Of a frame, the look that was asked about and the answer.
-        self._known: dict[int, tuple[Look, Status]] = {}
+        self._known: dict[int, tuple[FrameSettings, Status]] = {}
         self.statuses: list[Status] = ["pending"] * len(clip.frames)
         self.merged.connect(self._note)
 
@@ -44,11 +44,11 @@ class Rendering(QObject):
     def is_running(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
 
-    def check(self, looks: Looks) -> None:
+    def check(self, looks: Keyframes) -> None:
         """Find out which frames are written as `looks` says; `checked` tells when."""
         self._checks.ask(None, lambda: self._status_of_all(looks))
 
-    def start(self, looks: Looks, first: int) -> None:
+    def start(self, looks: Keyframes, first: int) -> None:
         """Write what is not written yet, from frame `first` on and then from the start."""
         if self.is_running:
             return
@@ -67,7 +67,7 @@ class Rendering(QObject):
             self._thread.join()
         self._checks.close()
 
-    def _run(self, looks: Looks, first: int) -> None:
+    def _run(self, looks: Keyframes, first: int) -> None:
         told = ""
         try:
             tasks = plan(self._clip, self._model, looks)
@@ -87,7 +87,7 @@ class Rendering(QObject):
         self.statuses[frame] = "done"
         self._known.pop(frame, None)
 
-    def _status_of_all(self, looks: Looks) -> list[Status]:
+    def _status_of_all(self, looks: Keyframes) -> list[Status]:
         statuses = []
         for index in range(len(self._clip.frames)):
             look = looks.at(index)
@@ -98,7 +98,7 @@ class Rendering(QObject):
             statuses.append(known[1])
         return statuses
 
-    def _status(self, index: int, look: Look) -> Status:
+    def _status(self, index: int, look: FrameSettings) -> Status:
         task, record = self._clip.task(index, look, self._model), self._merger.record
         if record.is_done(task):
             return "done"
@@ -114,7 +114,7 @@ class Thumbnails(QObject):
 
     made = Signal(int, QImage)
 
-    def __init__(self, clip: Cast, record: Record, parent: QObject | None = None) -> None:
+    def __init__(self, clip: ClipFaces, record: Record, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._clip, self._record = clip, record
         self._jobs = Ahead(self)

@@ -20,7 +20,7 @@ from faceswap.io.images import DamagedImage
 from faceswap.merge.editing import Editor
 from faceswap.merge.effect import idle, unusable
 from faceswap.merge.keyframes import ACTIONS
-from faceswap.merge.plan import Cast
+from faceswap.merge.plan import ClipFaces
 from faceswap.merge.preview import VIEWS, Previewer, Shown, View, picture
 from faceswap.merge.problems import problems
 from faceswap.merge.run import Merger
@@ -32,7 +32,7 @@ _REFINE_AFTER_MS, _STATUS_AFTER_MS, _SAID_MS = 200, 300, 5000
 _AHEAD = 8
 
 
-def edit(session: Session, clip: Cast, merger: Merger, model: str, fps: float = 25) -> None:
+def edit(session: Session, clip: ClipFaces, merger: Merger, model: str, fps: float = 25) -> None:
     """Open the window and return when it is closed. Raises UserError where there is no screen."""
     application("leave out --interactive to merge by settings and session alone")
     run(MergeWindow(session, clip, merger, model, fps))
@@ -43,7 +43,9 @@ class MergeWindow(KeyWindow):
 
     by_key = BY_KEY
 
-    def __init__(self, session: Session, clip: Cast, merger: Merger, model: str, fps: float = 25) -> None:
+    def __init__(
+        self, session: Session, clip: ClipFaces, merger: Merger, model: str, fps: float = 25
+    ) -> None:
         super().__init__()
         self.editor = Editor(session, clip)
         self.clip, self.previewer = clip, Previewer(clip, merger.predictor)

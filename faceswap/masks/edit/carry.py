@@ -28,14 +28,14 @@ _FLOW_SIGMA, _CONSISTENT, _RESIDUAL_SIGMA = 3 / 512, 4 / 512, 30 / 512
 _NO_LANDMARK = 0.2
 
 
-class Look(NamedTuple):
+class CropView(NamedTuple):
     """A crop (H, H, 3) uint8 RGB and its landmarks (68, 2) in crop pixels."""
 
     crop: Frame
     landmarks: Points
 
 
-def carry(polygons: Sequence[Polygon], before: Look, after: Look) -> tuple[Polygon, ...]:
+def carry(polygons: Sequence[Polygon], before: CropView, after: CropView) -> tuple[Polygon, ...]:
     """The polygons of `before` where their points lie in `after`.
 
     Similarity (Umeyama) of the landmarks, then dense optical flow (Kroeger et al., "Fast optical flow using
@@ -50,7 +50,7 @@ def carry(polygons: Sequence[Polygon], before: Look, after: Look) -> tuple[Polyg
     return tuple(replace(one, points=part) for one, part in zip(polygons, parts, strict=True))
 
 
-def _carried(points: Points, before: Look, after: Look) -> Points:
+def _carried(points: Points, before: CropView, after: CropView) -> Points:
     side = after.crop.shape[0]
     to_after = fit_similarity(before.landmarks.astype(np.float64), after.landmarks.astype(np.float64))
     aligned = apply_transform(to_after, points).astype(np.float32)

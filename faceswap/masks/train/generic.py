@@ -23,7 +23,7 @@ from faceswap.masks.train.augment import Augmenter, AugmentSettings
 from faceswap.masks.train.data import MaskSamples, Sample, Tag, read_samples, write_samples
 from faceswap.masks.train.generic_labels import LabelledFace, labelled_faces
 from faceswap.masks.train.run import MaskRun
-from faceswap.masks.train.train import MaskTask, RunKeeper
+from faceswap.masks.train.train import MaskTask, RunCheckpointer
 from faceswap.types import FaceType, Mask, Transform
 
 CROP_PX = 256
@@ -90,7 +90,7 @@ def train_generic(
     settings = replace(AUGMENT, shares={name: AUGMENT.shares[name] for name in sources})
     augmenter = Augmenter(samples, settings, run.spec.input_px, textures, schedule.seed)
     task = MaskTask(run.network, augmenter, batch, rate, device, dtype)
-    keeper = RunKeeper(
+    keeper = RunCheckpointer(
         run, task, samples, samples.none, device, dtype, on_save=lambda path: ship(path, output)
     )
     train(task, keeper, schedule)

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap.align.analysis import Analyst
+from faceswap.align.analysis import FaceAnalyzer
 from faceswap.align.packs import BUNDLED, load_pack
 from faceswap.augment.pictures import Picture, decode_picture, read_picture
 from faceswap.errors import UserError
@@ -65,13 +65,13 @@ def labelled_faces(data: Path, held_back: bool) -> Iterator[LabelledFace]:
     """All faces that train the model, or those of the people held back to measure it."""
     if not (data / "landmarked").is_dir():
         raise UserError(f"no training data in {data}", "", "name its folder: --data DIR")
-    analyst = Analyst(load_pack(BUNDLED), min_face_px=0, max_faces=1)
+    analyst = FaceAnalyzer(load_pack(BUNDLED), min_face_px=0, max_faces=1)
     yield from _landmarked(data, analyst, held_back)
     yield from _segmented(data, analyst, held_back)
     yield from _stills(data, held_back)
 
 
-def _landmarked(data: Path, analyst: Analyst, held_back: bool) -> Iterator[LabelledFace]:
+def _landmarked(data: Path, analyst: FaceAnalyzer, held_back: bool) -> Iterator[LabelledFace]:
     """Studio portraits with a hand-placed outline, cut out before white."""
     outline = frl_table(data)["face_oval_polygon_frl189"]
     for name, picture, hand in portraits(data, held_back):
@@ -95,7 +95,7 @@ def _figure(picture: Picture) -> Mask:
     return np.asarray(cv2.blur(cv2.erode(inside, np.ones((3, 3))), (3, 3)), np.float32)
 
 
-def _segmented(data: Path, analyst: Analyst, held_back: bool) -> Iterator[LabelledFace]:
+def _segmented(data: Path, analyst: FaceAnalyzer, held_back: bool) -> Iterator[LabelledFace]:
     """Portraits with painted classes; skin there includes ears and neck, which the outline cuts off."""
     teachers = Teachers(data / "teachers")
     for path in sorted((data / "segmented").glob("*/train/rgb/*.png")):

@@ -68,7 +68,7 @@ class MaskTask(Task):
 
 
 @dataclass
-class RunKeeper:
+class RunCheckpointer:
     """Keeps a run's state in its folder, looks at the held-out faces, shows previews, tells when to stop.
 
     samples: faces for the preview. held_out: faces that do not train. until_iou: end when their mean IoU is

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faceswap.align.analysis import Analyst
+from faceswap.align.analysis import FaceAnalyzer
 from faceswap.align.packs import load_pack
 from faceswap.detector.finetune.folders import Entry, read_folder
 from faceswap.detector.finetune.prepare import Cut, Cutter, prepare, read_square, to_square
@@ -67,7 +67,7 @@ def test_faces_are_cut_out_and_pictures_without_one_counted_by_class(tmp_path: P
     (tmp_path / "Fake").mkdir()
     write_image(tmp_path / "Fake" / "face.jpg", actor_frames("b", 1)[0][0])
     write_image(tmp_path / "Fake" / "wall.jpg", np.full((300, 300, 3), 90, np.uint8))
-    analyst = Analyst(load_pack("bundled", "cpu"), max_faces=1)
+    analyst = FaceAnalyzer(load_pack("bundled", "cpu"), max_faces=1)
     found = prepare(read_folder(tmp_path), Cutter(tmp_path / "work", analyst, 4, 112, "bundled"))
     assert [read_square(p.path, 160).shape for p in found.pictures] == [(160, 160, 3)] * 4
     assert [(skipped.entry.file, skipped.reason) for skipped in found.skipped] == [

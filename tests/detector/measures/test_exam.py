@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from faceswap.align.analysis import Analyst
+from faceswap.align.analysis import FaceAnalyzer
 from faceswap.align.packs import load_pack
 from faceswap.detector.measures.exam import examine
 from faceswap.detector.network.judge import Verdict
@@ -27,8 +27,8 @@ class Green:
 
 
 @pytest.fixture(scope="module")
-def analyst() -> Analyst:
-    return Analyst(load_pack("bundled", threads=1), max_faces=1)
+def analyst() -> FaceAnalyzer:
+    return FaceAnalyzer(load_pack("bundled", threads=1), max_faces=1)
 
 
 def write_halves(path: Path, which: str, shift: int) -> None:
@@ -49,7 +49,7 @@ def write_halves(path: Path, which: str, shift: int) -> None:
             container.mux(packet)
 
 
-def test_each_half_is_judged_as_what_it_is(analyst: Analyst, tmp_path: Path) -> None:
+def test_each_half_is_judged_as_what_it_is(analyst: FaceAnalyzer, tmp_path: Path) -> None:
     for which in "ab":
         write_halves(tmp_path / "fakes" / "DeepFaceLive" / f"{which}.mp4", which, 60)
     found = examine(tmp_path, analyst, Green(), {"0.05": 0.5})["swaps"]  # type: ignore[arg-type]
@@ -60,6 +60,6 @@ def test_each_half_is_judged_as_what_it_is(analyst: Analyst, tmp_path: Path) -> 
         assert clip["fake"] - clip["real"] == pytest.approx(2 * 60 / 255, abs=0.08)
 
 
-def test_without_the_clips_there_is_no_exam(analyst: Analyst, tmp_path: Path) -> None:
+def test_without_the_clips_there_is_no_exam(analyst: FaceAnalyzer, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="DeepFaceLive"):
         examine(tmp_path, analyst, Green(), {})  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from httpx2 import ASGITransport, AsyncClient, Response
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faceswap.align.analysis import Analyst, FoundFace
+from faceswap.align.analysis import FaceAnalyzer, FoundFace
 from faceswap.detector.predict import Examiner
 from faceswap.detector.serve.service import Rate, app, is_loopback, run
 from faceswap.errors import UserError
@@ -206,7 +206,7 @@ def test_a_rate_is_kept_for_each_address_and_forgotten_after_a_minute() -> None:
 def test_files_are_judged_one_at_a_time_and_only_so_many_wait(examiner: Examiner, portrait: bytes) -> None:
     busy, most = 0, 0
 
-    class Counting(Analyst):
+    class Counting(FaceAnalyzer):
         def find(self, frame: Frame) -> list[FoundFace]:
             nonlocal busy, most
             busy += 1

@@ -6,7 +6,7 @@ import pytest
 
 from faceswap.faceset.polygons import Polygon
 from faceswap.geometry.geometry import HEAD_MODEL
-from faceswap.masks.edit.carry import Look, carry
+from faceswap.masks.edit.carry import CropView, carry
 from faceswap.types import Frame, Points
 
 SIZE_PX = 128
@@ -28,7 +28,9 @@ def seen(picture: Frame, dx: float, dy: float) -> Frame:
 def test_polygons_go_with_what_moves_in_the_picture(landmarks_follow: bool) -> None:
     picture, by = texture(), np.array([5.0, -3.0], np.float32)
     after: Points = LANDMARKS + by if landmarks_follow else LANDMARKS
-    (carried,) = carry([OUTLINE], Look(seen(picture, 0, 0), LANDMARKS), Look(seen(picture, *by), after))
+    (carried,) = carry(
+        [OUTLINE], CropView(seen(picture, 0, 0), LANDMARKS), CropView(seen(picture, *by), after)
+    )
     assert np.abs(carried.points - (OUTLINE.points + by)).max() < 0.75
     assert carried.kind == "include" and carried.extra == {"by": "hand"}
 
@@ -36,7 +38,9 @@ def test_polygons_go_with_what_moves_in_the_picture(landmarks_follow: bool) -> N
 def test_where_the_pictures_have_nothing_in_common_the_landmarks_lead() -> None:
     by = np.array([6.0, 4.0], np.float32)
     (carried,) = carry(
-        [OUTLINE], Look(texture(1)[:128, :128], LANDMARKS), Look(texture(2)[:128, :128], LANDMARKS + by)
+        [OUTLINE],
+        CropView(texture(1)[:128, :128], LANDMARKS),
+        CropView(texture(2)[:128, :128], LANDMARKS + by),
     )
     assert np.median(np.linalg.norm(carried.points - (OUTLINE.points + by), axis=1)) < 4
 
@@ -44,10 +48,10 @@ def test_where_the_pictures_have_nothing_in_common_the_landmarks_lead() -> None:
 def test_crops_of_different_sizes_are_bridged() -> None:
     picture = seen(texture(), 0, 0)
     large = cv2.resize(picture, (256, 256), interpolation=cv2.INTER_CUBIC)
-    (carried,) = carry([OUTLINE], Look(picture, LANDMARKS), Look(large, 2 * LANDMARKS + 0.5))
+    (carried,) = carry([OUTLINE], CropView(picture, LANDMARKS), CropView(large, 2 * LANDMARKS + 0.5))
     assert np.abs(carried.points - (2 * OUTLINE.points + 0.5)).max() < 1
 
 
 def test_nothing_carried_is_nothing() -> None:
-    look = Look(seen(texture(), 0, 0), LANDMARKS)
+    look = CropView(seen(texture(), 0, 0), LANDMARKS)
     assert carry([], look, look) == ()

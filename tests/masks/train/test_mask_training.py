@@ -19,7 +19,7 @@ from faceswap.masks.train.augment import Augmenter, AugmentSettings
 from faceswap.masks.train.data import Labels, collect_labels
 from faceswap.masks.train.generic import ship
 from faceswap.masks.train.run import MaskRun, open_run, preview_sheet, tint_outside
-from faceswap.masks.train.train import MaskTask, RunKeeper
+from faceswap.masks.train.train import MaskTask, RunCheckpointer
 from faceswap.types import FaceType, Side
 from faceswap.workspace import MASK_SETTINGS, Workspace
 
@@ -52,14 +52,14 @@ def labels_of(facesets: list[Faceset], folder: Path, for_aim: bool = True) -> La
     return collect_labels(facesets, FaceType.WHOLE, 64, folder / "cache", for_aim)
 
 
-def keep(folder: Path, labels: Labels, **more: float) -> tuple[MaskRun, RunKeeper, MaskTask]:
+def keep(folder: Path, labels: Labels, **more: float) -> tuple[MaskRun, RunCheckpointer, MaskTask]:
     run = open_run(folder, ASKED, 7)
     augmenter = Augmenter(labels.samples, AugmentSettings(), 64, seed=run.seed)
     task = MaskTask(run.network, augmenter, 2, run.rate, CPU, torch.float32)
-    return run, RunKeeper(run, task, labels.samples, labels.held_out, CPU, torch.float32, **more), task
+    return run, RunCheckpointer(run, task, labels.samples, labels.held_out, CPU, torch.float32, **more), task
 
 
-def trained(folder: Path, labels: Labels, steps: int, **more: float) -> RunKeeper:
+def trained(folder: Path, labels: Labels, steps: int, **more: float) -> RunCheckpointer:
     _, keeper, task = keep(folder, labels, **more)
     train(task, keeper, Schedule(steps, seed=7, annealed=False, workers=2))
     return keeper
