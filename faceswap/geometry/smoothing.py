@@ -31,7 +31,6 @@ from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solveh_banded
 
 # λ: with all weights at it, a tremble to and fro with every frame shrinks to 1 / (1 + 16 λ).
 _STRENGTH = 5.0
@@ -104,5 +103,8 @@ def _whittaker(points: NDArray[np.float64], weights: NDArray[np.float64]) -> NDA
     bands[1, :-2] -= 2 * weights
     bands[1, 1:-1] -= 2 * weights
     bands[2, :-2] = weights
+    # A tenth of a second to load, which a stage that smooths nothing does not need.
+    from scipy.linalg import solveh_banded
+
     solved = solveh_banded(bands, points.reshape(len(points), -1), lower=True)
     return np.asarray(solved, np.float64).reshape(points.shape)

@@ -6,7 +6,6 @@ from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from faceswap.types import Points
 
@@ -81,6 +80,9 @@ def _assign(tracks: Sequence[_Track], faces: Sequence[Points]) -> dict[int, _Tra
     if not tracks or not faces:
         return {}
     costs = np.array([track.costs(faces) for track in tracks])
+    # A tenth of a second to load, which most stages do not need.
+    from scipy.optimize import linear_sum_assignment
+
     chosen = zip(*linear_sum_assignment(costs), strict=True)
     return {int(face): tracks[track] for track, face in chosen if costs[track, face] < _NEVER}
 
