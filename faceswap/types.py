@@ -22,7 +22,7 @@ Json: TypeAlias = dict[str, Any]
 
 
 class FaceType(StrEnum):
-    """How much of the head a crop shows, in DeepFaceLab's order (dfl-facts §2.1)."""
+    """How much of the head a crop shows, in DeepFaceLab's order (deepfacelab.md §2.1)."""
 
     HALF = "half"
     MID_FULL = "mid-full"

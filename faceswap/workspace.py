@@ -14,7 +14,7 @@ MASK_SETTINGS = "mask_train.json"
 
 @dataclass(frozen=True)
 class Workspace:
-    """The folders of one job (dfl-facts §1.2)."""
+    """The folders of one job (deepfacelab.md §1.2)."""
 
     root: Path
 

@@ -1,4 +1,4 @@
-"""Frames with faces drawn in, to see at a glance what alignment found (dfl-facts §2.5)."""
+"""Frames with faces drawn in, to see at a glance what alignment found (deepfacelab.md §2.5)."""
 
 from collections.abc import Iterable
 

@@ -25,7 +25,7 @@ from faceswap.io.images import DamagedImage, as_uint8, read_image, write_image
 from faceswap.types import FaceType, Json, Side, Transform
 
 _DEBUG_QUALITY = 50
-# A crop of this many times the box's area shows that the landmarks went astray (dfl-facts §5.3, step 5).
+# A crop of this many times the box's area shows that the landmarks went astray (deepfacelab.md §5.3, step 5).
 _MOST_AREA = 4.0
 
 

@@ -29,7 +29,7 @@ _OVERLAP_PX = 144
 _TILE_PX = 1024
 # Two boxes of one scale that share more are one face.
 _MOST_IOU = 0.4
-# Degrees clockwise, in the order of dfl-facts §5.3, with cv2's codes.
+# Degrees clockwise, in the order of deepfacelab.md §5.3, with cv2's codes.
 TURNS = {
     0: None,
     90: cv2.ROTATE_90_CLOCKWISE,

@@ -11,7 +11,7 @@ from faceswap.types import SampleTransfer
 
 
 def draw_hsv(generator: torch.Generator, count: int, power: float) -> Tensor:
-    """(B, 3) shifts of hue in turns, ± power/2, and of saturation and value, ± power/2 (dfl-facts §9.3)."""
+    """(B, 3) shifts of hue in turns, and of saturation and value, each ± power/2 (deepfacelab.md §9.3)."""
     return (torch.rand(count, 3, generator=generator) - 0.5) * power
 
 

@@ -1,7 +1,7 @@
 """What happens to pictures on their way: the grid that tests robustness and the tail of every training pair.
 
 Both treat reals and fakes alike: nothing here knows a label, and everything random comes from a generator
-or from parameters that were drawn once for both members of a pair (detector-facts §2.4, §4.1, §6).
+or from parameters that were drawn once for both members of a pair (detection.md §2.4, §4.1, §6).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +23,7 @@ from faceswap.augment.blending import (
 )
 from faceswap.types import Mask, Transform
 
-# Five levels each, mild to severe (detector-facts §2.4): JPEG quality; H.264 constant rate factor; part of
+# Five levels each, mild to severe (detection.md §2.4): JPEG quality; H.264 constant rate factor; part of
 # the size that is kept; sigma in px; sigma of noise in parts of the range; part of the saturation, to which
 # the contrast belongs that DeeperForensics gives in the same row; part of the size on the screen.
 GRID: Mapping[str, tuple[float, ...]] = {

@@ -1,4 +1,4 @@
-"""Changes of colour, sharpness and compression, each blended in through a random circle (dfl-facts §6.3)."""
+"""Changes of colour, sharpness and compression, blended in through random circles (deepfacelab.md §6.3)."""
 
 import cv2
 import numpy as np
@@ -39,7 +39,7 @@ def change_look(picture: Picture, mask: Mask, random: Generator, strength: float
 def random_circle(side: int, random: Generator) -> Mask:
     """(side, side) 1 about a random centre, falling to 0: clip(1 − (distance − start) / end, 0, 1).
 
-    start: 0 … side; end: start … side, as DeepFaceLab draws them (dfl-facts §6.3).
+    start: 0 … side; end: start … side, as DeepFaceLab draws them (deepfacelab.md §6.3).
     """
     start = int(random.integers(side))
     end = max(1, start + int(random.integers(side - start)))

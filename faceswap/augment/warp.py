@@ -1,4 +1,5 @@
-"""Random warp and transform of training faces: drawn on the host, applied on the device (dfl-facts §9.2).
+"""Random warp and transform of training faces: drawn on the host, applied on the device
+(deepfacelab.md §9.2).
 
 Positions are in units of half the picture, −1 at its left or upper edge, 1 at the opposite one, so that
 nothing here depends on the resolution. A picture is resampled once: warp, transform and flip are one grid.
@@ -95,7 +96,7 @@ def augment(
     moved_mask = _sample_mask(mask, plain)
     if eyes_mouth is not None:
         inside = _sample_mask(eyes_mouth, plain) * (moved_mask > 0)
-        # As DeepFaceLab does (dfl-facts §9.3); a face without eyes and mouth in sight keeps its zeros.
+        # As DeepFaceLab does (deepfacelab.md §9.3); a face without eyes and mouth in sight keeps its zeros.
         eyes_mouth = inside / inside.amax(dim=(1, 2, 3), keepdim=True).clamp_min(1e-3)
     return Augmented(_sample_image(image, elastic), _sample_image(image, plain), moved_mask, eyes_mouth)
 

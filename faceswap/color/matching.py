@@ -33,9 +33,9 @@ def moments(image: Image, weights: Mask | None) -> tuple[Moment, Moment]:
 def histogram_match(image: Image, target: Image, threshold: float, weights: Mask | None = None) -> Image:
     """Each channel of `image` with the distribution that this channel of `target` has, clipped to [0, 1].
 
-    A value at quantile q becomes the target's value at q · threshold / 255 (dfl-facts §11.7; Gonzalez, Woods,
-    "Digital Image Processing", histogram specification), so a `threshold` (0 … 255) below 255 leaves the
-    target's brightest values out. Both are (H, W, 3) of the same size. `weights` (H, W) ≥ 0 says how much
+    A value at quantile q becomes the target's value at q · threshold/255 (deepfacelab.md §11.7; Gonzalez,
+    Woods, "Digital Image Processing", histogram specification), so a `threshold` (0 … 255) below 255 leaves
+    the target's brightest values out. Both are (H, W, 3) of the same size. `weights` (H, W) ≥ 0 says how much
     each pixel counts in the histograms; every pixel is moved. (DFL makes what is not face white and counts
     it, §11.3.) Weights that are zero everywhere leave the image as it is.
     """
@@ -62,7 +62,7 @@ def _distribution(
     return levels, cumulated / cumulated[-1]
 
 
-# Values of L, a and b that are kept (dfl-facts §11.7).
+# Values of L, a and b that are kept (deepfacelab.md §11.7).
 _LAB_LOW, _LAB_HIGH = np.array([0, -127, -127], np.float32), np.array([100, 127, 127], np.float32)
 
 
@@ -72,7 +72,7 @@ def rct(image: Image, target: Image, weights: Mask | None = None) -> Image:
     Reinhard, Ashikhmin, Gooch, Shirley, "Color transfer between images", IEEE CG&A 2001, equations
     10-11, in Lab. Both are (H, W, 3) of the same size; `weights` (H, W) ≥ 0 says how much each pixel
     counts, so that what is not face is left out. (DFL sets those pixels to black and counts them,
-    dfl-facts §16.70.) Weights that are zero everywhere leave the image as it is.
+    deepfacelab.md §16.70.) Weights that are zero everywhere leave the image as it is.
     """
     if weights is not None and not weights.any():
         return image
@@ -87,7 +87,7 @@ def rct(image: Image, target: Image, weights: Mask | None = None) -> Image:
     return np.asarray(np.clip(rgb, 0, 1), np.float32)
 
 
-# Added to the variances by lct, and the least eigenvalue that roots are taken of (both dfl-facts §11.7): what
+# Added to the variances by lct, and the least eigenvalue that has a root (deepfacelab.md §11.7): what
 # has no spread is not stretched.
 _RIDGE, _LEAST_EIGENVALUE = 1e-5, float(np.finfo(np.float32).eps)
 

@@ -16,7 +16,7 @@ from faceswap.color.matching import histogram_match, lct, mkl, rct
 from faceswap.types import Image, Mask
 
 # As a share of the width, so that a face changes alike at every resolution. Two boxes of this radius spread
-# as DFL's bilateral filter (σ 16 px, cut off at 24, dfl-facts §11.7) does at 224 px.
+# as DFL's bilateral filter (σ 16 px, cut off at 24, deepfacelab.md §11.7) does at 224 px.
 _RADIUS = 0.06
 
 
@@ -46,8 +46,8 @@ def _box_sum(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(summed, np.float32)
 
 
-# 20 rotations are DFL's (dfl-facts §11.7). Its step of 1/20 stops after 64 % of the way; 0.3 leaves less than
-# a thousandth of it, and larger steps match as well but move colours further than they need.
+# 20 rotations are DFL's (deepfacelab.md §11.7). Its step of 1/20 stops after 64 % of the way; 0.3 leaves
+# under a thousandth of it, and larger steps match as well but move colours further than they need.
 _ROTATIONS, _STEP = 20, 0.3
 _BINS = 256
 # A distribution is learnt from at most twice as many pixels, evenly spread: 256 bins need no more, and the
@@ -85,7 +85,7 @@ def sot(image: Image, target: Image, rng: np.random.Generator, weights: Mask | N
 
 
 def mix(image: Image, target: Image, rng: np.random.Generator, weights: Mask | None = None) -> Image:
-    """Lightness (L of CIE Lab) by `lct`, colour by `sot` at one lightness, edges kept (dfl-facts §11.7)."""
+    """Lightness (L of CIE Lab) by `lct`, colour by `sot` at one lightness (deepfacelab.md §11.7)."""
     if weights is not None and not weights.any():
         return image
     lab, target_lab = (cv2.cvtColor(picture, cv2.COLOR_RGB2LAB) for picture in (image, target))
@@ -164,7 +164,7 @@ def _sums(bins: NDArray[np.intp], values: _Values, share: _Sums) -> tuple[_Sums,
 
 __all__ = ["TRANSFERS", "ColorTransfer", "histogram_match", "rct"]
 
-# How the swapped face takes on the light of its frame, by DFL's names (dfl-facts §11.7).
+# How the swapped face takes on the light of its frame, by DFL's names (deepfacelab.md §11.7).
 ColorTransfer: TypeAlias = Literal["none", "rct", "lct", "mkl", "mkl-m", "idt", "idt-m", "sot-m", "mix-m"]
 
 # (image, target, weights, rng) -> image. As in DFL, lct, mkl and idt look at the whole crop, rct and the

@@ -118,7 +118,7 @@ def _find_png(file: BinaryIO) -> tuple[bytes | None, tuple[int, int] | None]:
 
 
 def is_deepfacelab(path: Path) -> bool:
-    """Whether a file is a JPEG with DeepFaceLab's metadata: a pickled dictionary in APP15 (dfl-facts §3.1).
+    """Whether a file is a JPEG with DFL's metadata: a pickled dictionary in APP15 (deepfacelab.md §3.1).
 
     It is recognised, never unpickled.
     """

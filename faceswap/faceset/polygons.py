@@ -52,7 +52,7 @@ def has_area(polygons: Iterable[Polygon]) -> bool:
 def rasterise(polygons: Iterable[Polygon], height: int, width: int, a_to_b: Transform | None = None) -> Mask:
     """The polygons as a mask (height, width), edges averaged over the area of each pixel.
 
-    Every include polygon draws 1, then every exclude polygon 0, as in DFL (dfl-facts §3.2); what an outline
+    Every include polygon draws 1, then every exclude polygon 0 (deepfacelab.md §3.2); what an outline
     that crosses itself covers an even number of times is outside. Those of fewer than three points draw
     nothing. a_to_b moves the points first.
     """

@@ -1,7 +1,7 @@
 """Where a crop lies in its frame, in DeepFaceLab's geometry, and arithmetic with transforms.
 
 DFL's crop matrix T counts from corners: it maps the crop's square to (0, 0) … (size, size), whose pixel
-centres lie at i + ½ (dfl-facts §2.4, §16.2). DFL's landmarks, too, come from a cell index plus ½ (§5.2),
+centres lie at i + ½ (deepfacelab.md §2.4, §16.2). DFL's landmarks, too, come from a cell index plus ½ (§5.2),
 so T joins corner coordinates with corner coordinates. The workbench counts pixel centres at integers in
 frames and in crops: T fitted to landmarks moved by (½, ½) is T moved along, hence
 p ↦ T(p + ½) − ½ equals the T of the unmoved landmarks, less ½. `crop_transform` is that.
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from faceswap.types import FaceType, Points, Transform
 
-# The points that drive the crop: brows, nose, eyes and the two mouth corners (dfl-facts §2.2).
+# The points that drive the crop: brows, nose, eyes and the two mouth corners (deepfacelab.md §2.2).
 ALIGN_POINTS: NDArray[np.int64] = np.array([*range(17, 49), 54], np.int64)
 
-# Where a mean face has the ALIGN_POINTS: (33, 2) in the unit square, x right, y down (dfl-facts §2.2).
+# Where a mean face has the ALIGN_POINTS: (33, 2) in the unit square, x right, y down (deepfacelab.md §2.2).
 # fmt: off
 MEAN_FACE: NDArray[np.float64] = np.array([
     (0.000213256, 0.106454), (0.0752622, 0.038915), (0.18113, 0.0187482), (0.29077, 0.0344891),
@@ -31,7 +31,7 @@ MEAN_FACE: NDArray[np.float64] = np.array([
     (0.726104, 0.780233),
 ], np.float64)
 
-# A mean head: (68, 3), X right, Y down, Z away from the camera, about millimetres (dfl-facts §2.7).
+# A mean head: (68, 3), X right, Y down, Z away from the camera, about millimetres (deepfacelab.md §2.7).
 HEAD_MODEL: NDArray[np.float64] = np.array([
     (-73.393523, -29.801432, 47.667532), (-72.775014, -10.949766, 45.909403),
     (-70.533638, 7.929818, 44.84258), (-66.850058, 26.07428, 43.141114),
@@ -73,7 +73,7 @@ HEAD_MODEL: NDArray[np.float64] = np.array([
 
 _Vectors: TypeAlias = NDArray[np.float64]
 
-# Padding around the mean face's square, as a fraction of its diagonal on either side (dfl-facts §2.1).
+# Padding around the mean face's square, as a fraction of its diagonal on either side (deepfacelab.md §2.1).
 PADDING = {
     FaceType.HALF: 0.0,
     FaceType.MID_FULL: 0.0675,
@@ -81,7 +81,7 @@ PADDING = {
     FaceType.WHOLE: 0.40,
     FaceType.HEAD: 0.70,
 }
-# How far the crop is moved towards the forehead, in sides of the mean face's square (dfl-facts §2.4).
+# How far the crop is moved towards the forehead, in sides of the mean face's square (deepfacelab.md §2.4).
 _LIFT = {FaceType.WHOLE: 0.07, FaceType.HEAD: 0.50}
 
 
@@ -96,7 +96,7 @@ def crop_transform(landmarks: Points, size_px: int, face_type: FaceType, scale: 
 
 
 def dfl_crop_matrix(landmarks: Points, size_px: int, face_type: FaceType, scale: float = 1.0) -> Transform:
-    """DFL's T (dfl-facts §2.4): the crop's corners in the landmarks' space go to 0 and `size_px`."""
+    """DFL's T (deepfacelab.md §2.4): the crop's corners in the landmarks' space go to 0 and `size_px`."""
     to_template = fit_similarity(np.asarray(landmarks, np.float64)[ALIGN_POINTS], MEAN_FACE)
     square = np.array([(0, 0), (1, 0), (1, 1), (0, 1), (0.5, 0.5)], np.float64)
     g0, g1, g2, g3, center = apply_transform(invert_transform(to_template), square)
@@ -157,7 +157,7 @@ def _unit(vector: _Vectors) -> _Vectors:
 
 
 def _average_yaw(points: _Vectors) -> float:
-    """How much farther the nose ridge is from the right jaw edge than from the left (dfl-facts §2.6)."""
+    """How much farther the nose ridge is from the right jaw edge than from the left (deepfacelab.md §2.6)."""
     x = points[:, 0]
     left = np.mean(x[[27, 28, 29]] - x[[0, 1, 2]])
     right = np.mean(x[[16, 15, 14]] - x[[27, 28, 29]])

@@ -4,7 +4,7 @@ Sources of the index tables: FaceMesh vertices for iBUG points and the FRL templ
 are the ones delivered with the training data.
 
 Points count pixel centres at integers, so the pixel that contains a point is ⌊p + ½⌋, which is the
-integer DFL gets by truncating its corner-counted landmarks; the masks draw with those (dfl-facts §16.7).
+integer DFL gets by truncating its corner-counted landmarks; the masks draw with those (deepfacelab.md §16.7).
 """
 
 from collections.abc import Iterable, Sequence
@@ -56,7 +56,7 @@ def five_points(points: Points) -> Points:
     return np.stack([*eyes, points[30], points[48], points[54]]).astype(np.float32)
 
 
-# The convex parts whose union is the face (dfl-facts §2.8).
+# The convex parts whose union is the face (deepfacelab.md §2.8).
 _HULL_PARTS: tuple[tuple[int, ...], ...] = (
     (*range(9), 17),
     (*range(8, 17), 26),
@@ -83,7 +83,7 @@ FLIP_68: NDArray[np.int64] = np.array([index for run in _MIRRORED_RUNS for index
 
 
 def hull_mask(landmarks: Points, height: int, width: int, brow_expand: float = 1.0) -> Mask:
-    """The face from jaw to raised brows as a hard mask (height, width) of 0 and 1 (dfl-facts §2.8).
+    """The face from jaw to raised brows as a hard mask (height, width) of 0 and 1 (deepfacelab.md §2.8).
 
     landmarks: (68, 2) in this picture's pixels. brow_expand: how far brows move up from the eyes,
     in half distances between the two; 0 leaves them.
@@ -92,12 +92,12 @@ def hull_mask(landmarks: Points, height: int, width: int, brow_expand: float = 1
 
 
 def eyes_mask(landmarks: Points, height: int, width: int) -> Mask:
-    """Both eyes, widened by 1/32 and blurred by 1/16 of the height (dfl-facts §2.8). Height ≥ 32."""
+    """Both eyes, widened by 1/32 and blurred by 1/16 of the height (deepfacelab.md §2.8). Height ≥ 32."""
     return _soften(_fill(_pixels(landmarks), _EYES, height, width))
 
 
 def mouth_mask(landmarks: Points, height: int, width: int) -> Mask:
-    """The opening between the lips, widened and blurred like the eyes (dfl-facts §2.8). Height ≥ 32."""
+    """The opening between the lips, widened and blurred like the eyes (deepfacelab.md §2.8). Height ≥ 32."""
     return _soften(_fill(_pixels(landmarks), _INNER_LIPS, height, width))
 
 
@@ -117,9 +117,9 @@ def pose_deg(crop_landmarks: Points, size_px: int) -> tuple[float, float, float]
     """Pitch, yaw (within ±90°) and roll (±180°) of landmarks in an aligned crop of side `size_px`.
 
     A camera of focal length `size_px` looks at a mean head; OpenCV's iterative PnP on 33 points, Euler
-    angles as in dfl-facts §2.7, whose signs are kept: pitch > 0 looks up, yaw > 0 turns to image left,
+    angles as in deepfacelab.md §2.7, whose signs are kept: pitch > 0 looks up, yaw > 0 turns to image left,
     roll > 0 leans clockwise. Pitch and yaw are the numbers by which DFL sorts. PnP puts most aligned heads
-    upside down behind the camera (dfl-facts §16.18), from where DFL gives rolls of ±90: those are turned
+    upside down behind the camera (deepfacelab.md §16.18), from where DFL gives rolls of ±90: those are turned
     back. This roll is the crop's, and rough, as it depends on the face type; `roll_deg` is the head's.
     """
     camera = np.array([[size_px, 0, size_px / 2], [0, size_px, size_px / 2], [0, 0, 1]], np.float64)
@@ -135,7 +135,7 @@ def roll_deg(landmarks: Points) -> float:
     """How far a head leans clockwise in the picture of its landmarks (68, 2), within ±180°.
 
     Lines between mirrored points are the head's x axis as the picture shows it, hence the last Euler angle
-    of dfl-facts §2.7, at any pitch and yaw. Those of eyes and lips together: brows move by themselves, the
+    of deepfacelab.md §2.7, at any pitch and yaw. Those of eyes and lips together: brows move alone, the
     jaw is an outline. On both synthetic actors within 3° of the truth in 399 of 400 frames as the bundled
     pack finds the points, and within 1.6° by their true points; by the eyes alone it is 394.
     """
@@ -144,7 +144,7 @@ def roll_deg(landmarks: Points) -> float:
 
 
 def _euler_deg(turn: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Angles about x, y and z of a rotation vector (3, 1) (dfl-facts §2.7)."""
+    """Angles about x, y and z of a rotation vector (3, 1) (deepfacelab.md §2.7)."""
     r = cv2.Rodrigues(turn)[0]
     sy = float(np.hypot(r[0, 0], r[1, 0]))
     if sy < 1e-6:

@@ -27,7 +27,7 @@ def cut_crop(frame: Frame, frame_to_face: Transform, size_px: int) -> Frame:
 
     Cubic where the face is enlarged or kept; where it shrinks, the mean over each crop pixel's area (a
     bilinear crop of about frame scale, then cv2's INTER_AREA by a whole factor, whose averaging hides
-    what cubic would add). DeepFaceLab meant Lanczos and got bilinear (dfl-facts §16.1), which is softer
+    what cubic would add). DeepFaceLab meant Lanczos and got bilinear (deepfacelab.md §16.1), which is softer
     when enlarging and aliases when shrinking; Lanczos rings more than cubic at four times the cost.
     """
     scale = float(np.sqrt(abs(np.linalg.det(frame_to_face[:, :2]))))
@@ -92,7 +92,7 @@ def visible(height: int, width: int, frame_to_face: Transform, size_px: int) -> 
 
 
 def placement(landmarks: Points, size_px: int, face_type: FaceType, scale: float) -> Transform:
-    """face_to_frame of a crop of `size_px`²; `scale` > 1 pastes a smaller face (dfl-facts §11.5)."""
+    """face_to_frame of a crop of `size_px`²; `scale` > 1 pastes a smaller face (deepfacelab.md §11.5)."""
     return invert_transform(crop_transform(landmarks, size_px, face_type, scale))
 
 

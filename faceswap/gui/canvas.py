@@ -8,7 +8,7 @@ from faceswap.gui.app import to_image
 from faceswap.gui.zoom import ZoomView
 from faceswap.merge.preview import Picture
 
-# As DeepFaceLab zooms (dfl-facts §11.8), and further.
+# As DeepFaceLab zooms (deepfacelab.md §11.8), and further.
 _LEAST, _MOST = 0.1, 16.0
 _STEP = 1.2
 _GRAB_PX = 8

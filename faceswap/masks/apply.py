@@ -2,7 +2,7 @@
 
 Crops are decoded ahead and masks written behind by threads, the network works between them; memory is the
 same for ten faces and fifty thousand. Stopped, the next run goes on: a mask says which model made it from
-which crop. Values stay soft, where DFL stores 0 or 1 (dfl-facts §6.4): the edge of a mask is where it is
+which crop. Values stay soft, where DFL stores 0 or 1 (deepfacelab.md §6.4): the edge of a mask is where it is
 uncertain or shared by two things, and whoever uses it may still cut it in half.
 """
 

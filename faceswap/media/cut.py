@@ -36,7 +36,7 @@ def parse_time(text: str) -> float:
 
 
 def parse_part(start: str, end: str) -> Part:
-    """A part by its two times; an end of zero is the clip's end, as in DeepFaceLab (dfl-facts §12).
+    """A part by its two times; an end of zero is the clip's end, as in DeepFaceLab (deepfacelab.md §12).
 
     Raises UserError when it does not end after it starts.
     """

@@ -3,7 +3,7 @@
 A face's own mask is the one drawn for it or stored with the faceset. It stands for the hull in mask mode dst
 and for what a segmenter would say in xseg-dst: somebody has looked at it, or it was smoothed. The segmenter
 is asked, in batches, for the rest: dst in its own resolution, cut from the frame, and the swap itself
-(dfl-facts §11.4). All of them come as (STORED_PX, STORED_PX) in the crop of the swap's model.
+(deepfacelab.md §11.4). All of them come as (STORED_PX, STORED_PX) in the crop of the swap's model.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence

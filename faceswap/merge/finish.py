@@ -9,7 +9,7 @@ border and takes seven times as long for a face of 400 px.
 
 The order is: fitted in (seamless modes), recoloured, matched (hist-match modes), blurred along its
 motion, sharpened or softened, made finer. DFL cuts the half-done result out of the frame again for most
-of these (dfl-facts §11.3.10g); without that second pass nothing is resampled twice, the mask is not
+of these (deepfacelab.md §11.3.10g); without that second pass nothing is resampled twice, the mask is not
 applied twice, and a face pasted at another scale stays in place (§16.68). Making finer comes last, so
 that the others' pixels are the model's whether it is asked for or not (§16.66).
 """
@@ -64,7 +64,7 @@ def _solve_poisson(laplacian: Image) -> Image:
     return np.asarray(idstn(dstn(laplacian, 1, axes=(0, 1)) / factors, 1, axes=(0, 1)), np.float32)
 
 
-# DFL clones where more than this of the swap shows (dfl-facts §16.75).
+# DFL clones where more than this of the swap shows (deepfacelab.md §16.75).
 _CLONED = 0.1
 
 

@@ -97,7 +97,7 @@ def _at_mask_px(mask: Mask) -> Mask:
 def shape_mask(mask: Mask, erode: int, blur: int) -> Mask:
     """Shrink by erode/2 (grow if negative), inset by blur/2, soften over ±blur/2: thousandths of the side.
 
-    The steps of dfl-facts §11.3.7. The result is zero at the outermost pixels of the crop, so that a
+    The steps of deepfacelab.md §11.3.7. The result is zero at the outermost pixels of the crop, so that a
     face never ends in the crop's straight edge.
     """
     mask = shrink_or_grow(mask, _to_px(erode / 2))

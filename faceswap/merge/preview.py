@@ -200,7 +200,7 @@ def _points(points: Points, scale: float) -> Points:
 
 View: TypeAlias = Literal["result", "original", "wipe", "side by side", "mask"]
 VIEWS: tuple[View, ...] = get_args(View)
-# As DeepFaceLab shows what is transparent (dfl-facts §11.8).
+# As DeepFaceLab shows what is transparent (deepfacelab.md §11.8).
 _CELL_PX, _KEPT, _LIGHT = 5, 0.75, 64
 
 
@@ -216,7 +216,7 @@ def picture(shown: Shown, view: View, checkerboard: bool) -> Picture:
 
 
 def over_checkerboard(picture: Picture, mask: Mask) -> Picture:
-    """image · 0.75 + 64 · checker · (1 − alpha), in cells of 5 px (dfl-facts §11.8)."""
+    """image · 0.75 + 64 · checker · (1 − alpha), in cells of 5 px (deepfacelab.md §11.8)."""
     rows, columns = (np.arange(length) // _CELL_PX % 2 for length in picture.shape[:2])
     checker: NDArray[np.float32] = (rows[:, None] ^ columns).astype(np.float32)
     mixed = picture * np.float32(_KEPT) + (_LIGHT * checker * (1 - mask))[..., None]

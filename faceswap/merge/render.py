@@ -1,6 +1,6 @@
 """A whole frame as the clip will show it: every swapped face in it, laid in only inside its rectangle.
 
-Follows dfl-facts §11.3 in effect. It differs knowingly: values are rounded, not truncated (§16.78);
+Follows deepfacelab.md §11.3 in effect. It differs knowingly: values are rounded, not truncated (§16.78);
 masks are shaped at one fixed size; colour statistics leave out what is not face (§16.70) and what is not
 frame; a crop that is shrunk on its way is averaged, not skipped through; there is no second pass (§16.68,
 see `finish`). What treats the whole frame comes before and after, see `filters`.
@@ -149,7 +149,7 @@ def render(
     """The finished picture of `frame` and how much the swaps cover, (H, W) in [0, 1].
 
     The background is treated first, faces are laid over it one after the other, colours are reduced last
-    (dfl-facts §11.3.10g-h). A later face sees the earlier ones: DFL swaps each in the untouched frame and
+    (deepfacelab.md §11.3). A later face sees the earlier ones: DFL swaps each in the untouched frame and
     mixes the results, which lets the original show through where two soft edges meet (§11.3.12).
     In mode raw-predict it is the model's picture (resolution², black without a face) of the first face that
     is swapped.

@@ -2,7 +2,7 @@
 
 Every length follows the face, so that one number looks the same at 720p and at 4K. The mask's are
 thousandths of the crop's side, the same with any model: DFL counts pixels of a mask of 4 × resolution
-(dfl-facts §11.3, §16.66), so its unit is 1000 / (4 · resolution) of ours, the same at resolution 250,
+(deepfacelab.md §11.3, §16.66), so its unit is 1000 / (4 · resolution) of ours, the same at resolution 250,
 0.98 at 256, 1.12 at 224, 1.95 at 128. Sharpening, blur and motion blur work on the swapped face in the
 model's own pixels, 1/resolution of the crop, the finest detail a model has. Noise and the frame's
 sharpness belong to the camera, not to the face: what treats the whole frame counts its pixels.
@@ -30,11 +30,11 @@ HEADINGS = {
 
 _UNIT = "1/1000 of the crop's side"
 
-# What is laid over the frame (dfl-facts §11.2).
+# What is laid over the frame (deepfacelab.md §11.2).
 Mode: TypeAlias = Literal[
     "overlay", "original", "hist-match", "seamless", "seamless-hist-match", "raw-rgb", "raw-predict"
 ]
-# Where it is laid (dfl-facts §11.4): prd is the swapped face, dst the face in the frame.
+# Where it is laid (deepfacelab.md §11.4): prd is the swapped face, dst the face in the frame.
 MaskMode: TypeAlias = Literal[
     "full",
     "dst",

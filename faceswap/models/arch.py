@@ -1,4 +1,4 @@
-"""Which network: the architecture's name, its sizes, and which fit together (dfl-facts §7.2, §7.5, §10)."""
+"""Which network: the architecture's name, its sizes, what fits together (deepfacelab.md §7.2, §7.5, §10)."""
 
 import re
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ LETTERS = {
     "T": "deeper encoder and decoder for more likeness",
     "C": "activates by x·cos x instead of leaky ReLU",
 }
-# Families that come in one variant, whose letters go without saying (dfl-facts §10.2, §10.4).
+# Families that come in one variant, whose letters go without saying (deepfacelab.md §10.2, §10.4).
 INHERENT: dict[Family, str] = {"AMP": "UDT", "QUICK96": "UD"}
 RESOLUTIONS = (64, 640)
 AE_DIMS = (32, 1024)
@@ -83,7 +83,7 @@ def _unknown(name: str, letters: str) -> UserError:
 
 
 def default_mask_dims(decoder_dims: int) -> int:
-    """A third of the decoder's dims, even and within the range (dfl-facts §7.5): 22 for 64."""
+    """A third of the decoder's dims, even and within the range (deepfacelab.md §7.5): 22 for 64."""
     third = decoder_dims // 3
     return max(CHANNEL_DIMS[0], third + third % 2)
 
@@ -110,7 +110,7 @@ class ModelSpec:
 
     @classmethod
     def default(cls, arch: Arch) -> Self:
-        """What a new model of `arch` is where nothing else is asked for (dfl-facts §7.5, §10)."""
+        """What a new model of `arch` is where nothing else is asked for (deepfacelab.md §7.5, §10)."""
         if arch.family == "QUICK96":
             return cls(arch, 96, 128, 64, 64, 16)
         if arch.family == "AMP":

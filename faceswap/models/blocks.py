@@ -1,4 +1,4 @@
-"""The layers DF and LIAE are made of (dfl-facts §7.1, §7.2).
+"""The layers DF and LIAE are made of (deepfacelab.md §7.1, §7.2).
 
 Weights lie as PyTorch lays them, and sub-pixels in `pixel_shuffle`'s order (channel 4c + 2i + j is channel c
 at offset (i, j)). DeepFaceLab's files hold dense weights as (in, out), kernels as (kh, kw, in, out) and

@@ -1,4 +1,4 @@
-"""Encoder, inter and decoder: the three parts every model is wired from (dfl-facts §7.2)."""
+"""Encoder, inter and decoder: the three parts every model is wired from (deepfacelab.md §7.2)."""
 
 from functools import partial
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Networks that judge what a model makes while it is trained (dfl-facts §7.3).
+"""Networks that judge what a model makes while it is trained (deepfacelab.md §7.3).
 
 Both answer with logits, positive where they take what they see for real.
 """

@@ -1,4 +1,4 @@
-"""DeepFaceLab's XSeg network: a U-Net with filter response norms and a dense bottleneck (dfl-facts §6.1).
+"""DFL's XSeg network: a U-Net with filter response norms and a dense bottleneck (deepfacelab.md §6.1).
 
 Its parts are named as in DFL's files (`conv01/frn/eps:0` is `conv01.frn.eps`). Two things differ from
 them: pictures are RGB, so an importer turns the inputs of `conv01` round, and weights lie as PyTorch
@@ -85,7 +85,7 @@ class _UpBlock(nn.Module):
         self.frn, self.tlu = FilterResponseNorm(outputs), ThresholdedLinear(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        # TensorFlow's SAME keeps all but the last row and column (dfl-facts §7.1).
+        # TensorFlow's SAME keeps all but the last row and column (deepfacelab.md §7.1).
         made: Tensor = self.tlu(self.frn(self.conv(x)[:, :, :-1, :-1]))
         return made
 

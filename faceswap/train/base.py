@@ -15,7 +15,7 @@ from faceswap.workspace import assets
 WEIGHTS = "weights"
 _SRC, _DST = "decoder_src.", "decoder_dst."
 # Of LIAE: what src and dst share and a swap is made of. Where both sides were the same people it gives dst's
-# face back, and goes on doing so (dfl-facts §8.7 draws it anew after pretraining, too).
+# face back, and goes on doing so (deepfacelab.md §8.7 draws it anew after pretraining, too).
 _MERGED = "inter_AB."
 
 

@@ -1,4 +1,4 @@
-"""How a model is trained: what may change from one iteration to the next (dfl-facts §8.1)."""
+"""How a model is trained: what may change from one iteration to the next (deepfacelab.md §8.1)."""
 
 from typing import Literal, Self, TypeAlias
 

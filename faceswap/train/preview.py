@@ -11,7 +11,7 @@ from faceswap.io.captions import LINE_PX, base_px, line_px, write
 from faceswap.types import Frame, Image
 
 COLUMNS = ("src", "src > src", "dst", "dst > dst", "swap", "swap in place")
-# On the way to src, where a model morphs (dfl-facts §10.3); the swap is at 1.
+# On the way to src, where a model morphs (deepfacelab.md §10.3); the swap is at 1.
 MORPHS = (0.25, 0.5, 0.65, 0.75)
 # A loss in a picture or the log is the mean of so many iterations: single ones jump.
 MEAN_OF = 100
@@ -25,7 +25,7 @@ class PreviewFaces:
     """Unwarped faces and what the model makes of them, one row a face; images and masks in [0, 1].
 
     Faces are (N, R, R, 3), masks (N, R, R, 1). swap_mask is the mask that both the swap and dst's own
-    reconstruction agree on (dfl-facts §8.6); src_mask and dst_mask are those that are trained with,
+    reconstruction agree on (deepfacelab.md §8.6); src_mask and dst_mask are those that are trained with,
     dst_dst_mask is what the model makes of the latter. morphs: the faces at each of MORPHS, or none.
     """
 
@@ -92,7 +92,7 @@ def loss_plot(
 ) -> Frame:
     """(H, W, 3) uint8 of both losses over the iterations: the band they move in and their mean.
 
-    size: width and height in px. Full scale is twice the mean of the last 80 % (dfl-facts §8.6), so
+    size: width and height in px. Full scale is twice the mean of the last 80 % (deepfacelab.md §8.6), so
     that the first, large losses do not flatten everything after.
     """
     width, height = size

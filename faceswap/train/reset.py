@@ -26,7 +26,7 @@ def check_part(model: SwapModel, part: str) -> None:
 def redraw(model: SwapModel, part: str, seed: int, iteration: int) -> None:
     """Give a part of the model the first weights that follow from `seed` and `iteration`.
 
-    The optimiser's moments stay, as DeepFaceLab keeps them (dfl-facts §8.7): they know the gradients' scale.
+    The optimiser's moments stay, as DFL keeps them (deepfacelab.md §8.7): they know the gradients' scale.
     """
     fresh = build(model.spec, int(np.random.SeedSequence([seed, iteration]).generate_state(1)[0]))
     model.get_submodule(part).load_state_dict(fresh.get_submodule(part).state_dict())
@@ -36,7 +36,7 @@ _INTER = "inter"
 
 
 def leave(run: Run, write: bool = True) -> str:
-    """Draw the inters of a pretrained model anew and count from iteration 0 again (dfl-facts §8.7).
+    """Draw the inters of a pretrained model anew and count from iteration 0 again (deepfacelab.md §8.7).
 
     The other parts and the optimiser's moments stay. Unlike DeepFaceLab's (§16.45), LIAE's inter_AB was
     trained until here; it is drawn anew all the same, as it has merged other people. The newest pretrained

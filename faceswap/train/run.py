@@ -168,7 +168,7 @@ def _start(folder: Path, typed: Json, seed: int, base: str | None) -> Run:
 
 
 def default_face_type(arch: Arch) -> FaceType:
-    """How much of the head a new model shows (dfl-facts §10.4)."""
+    """How much of the head a new model shows (deepfacelab.md §10.4)."""
     return FaceType.FULL if arch.family == "QUICK96" else FaceType.WHOLE
 
 

@@ -1,4 +1,4 @@
-"""Random warp and transform against dfl-facts §9.2 and §15.5."""
+"""Random warp and transform against deepfacelab.md §9.2 and §15.5."""
 
 import math
 
@@ -103,7 +103,7 @@ def test_rotation_scale_and_shift_cover_the_published_ranges() -> None:
 
 
 def test_a_transform_is_the_golden_matrix_about_the_true_centre() -> None:
-    # dfl-facts §15.5; DeepFaceLab turns about (64, 64), half a pixel off the centre of 128 pixels.
+    # deepfacelab.md §15.5; DeepFaceLab turns about (64, 64), half a pixel off the centre of 128 pixels.
     golden = torch.tensor([[1.13508922, -0.04974163, -2.49272318], [0.04974163, 1.13508922, -10.56634550]])
     golden = golden.double()
     turn = golden[:, :2]

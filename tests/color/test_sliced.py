@@ -13,7 +13,7 @@ def chance() -> np.random.Generator:
 
 
 def full_method(image: Image, target: Image, mask: Mask) -> Image:
-    """DFL's sot with the merger's 10 steps of 30 directions (dfl-facts §11.7), on the pixels inside.
+    """DFL's sot with the merger's 10 steps of 30 directions (deepfacelab.md §11.7), on the pixels inside.
 
     Its σ of 16 pixels as of 224, where the bar is set.
     """

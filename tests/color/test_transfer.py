@@ -9,7 +9,7 @@ from faceswap.types import Image, Mask
 METHODS = [name for name in TRANSFERS if name != "none"]
 MASKED = ["rct", *(name for name in METHODS if name.endswith("-m"))]
 RANDOM = [name for name in METHODS if name.startswith(("idt", "sot", "mix"))]
-# dfl-facts §15.6: channel means and pixel [5, 7], blue first.
+# deepfacelab.md §15.6: channel means and pixel [5, 7], blue first.
 GOLDEN = {
     "rct": ([0.395586, 0.398901, 0.416862], [0.219874, 0.376672, 0.544825]),
     "lct": ([0.399893, 0.399061, 0.400007], [0.204309, 0.378388, 0.560798]),

@@ -38,7 +38,7 @@ def test_a_mask_is_one_inside_and_zero_outside_and_half_where_an_outline_halves_
 
 
 def test_exclude_polygons_cut_out_of_include_polygons_in_whatever_order_they_were_drawn() -> None:
-    """dfl-facts §3.2: all INCLUDE first, then all EXCLUDE."""
+    """deepfacelab.md §3.2: all INCLUDE first, then all EXCLUDE."""
     drawn = [box("exclude", 20, 30), box("include", 10, 50)]
     mask = rasterise(drawn, SIDE, SIDE)
     assert mask[25, 25] == 0 and mask[15, 15] == 1

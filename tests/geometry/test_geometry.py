@@ -1,4 +1,4 @@
-"""Crop geometry against DeepFaceLab's golden values (dfl-facts §15.1) and the algebra of transforms."""
+"""Crop geometry against DeepFaceLab's golden values (deepfacelab.md §15.1) and the algebra of transforms."""
 
 from itertools import pairwise
 
@@ -19,7 +19,7 @@ from faceswap.geometry.geometry import (
 )
 from faceswap.types import FaceType, Points
 
-# dfl-facts §15.1, T(L, 256, type): [a b tx; c d ty] for theta = 0 and 10 degrees.
+# deepfacelab.md §15.1, T(L, 256, type): [a b tx; c d ty] for theta = 0 and 10 degrees.
 GOLDEN = {
     (FaceType.HALF, 0): (1.33180, -0.00826, -299.34527, 0.00826, 1.33180, -209.04935),
     (FaceType.HALF, 10): (1.31300, 0.22313, -353.49090, -0.22313, 1.31300, -130.11716),
@@ -35,7 +35,7 @@ GOLDEN = {
 
 
 def golden_landmarks(degrees: float = 0) -> Points:
-    """L of dfl-facts §15.1."""
+    """L of deepfacelab.md §15.1."""
     angle = np.deg2rad(degrees)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     return (1.6 * HEAD_MODEL[:, :2] @ turn.T + (320, 260)).astype(np.float32)

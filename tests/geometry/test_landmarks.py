@@ -1,4 +1,4 @@
-"""Masks, pose and mirror order of 68 landmarks against DeepFaceLab's golden values (dfl-facts §15)."""
+"""Masks, pose and mirror order of 68 landmarks against DeepFaceLab's golden values (deepfacelab.md §15)."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ from faceswap.types import FaceType, Points
 
 @pytest.fixture
 def aligned() -> Points:
-    """The golden landmarks (dfl-facts §15.1) in a 512 px whole-face crop."""
+    """The golden landmarks (deepfacelab.md §15.1) in a 512 px whole-face crop."""
     landmarks = (1.6 * HEAD_MODEL[:, :2] + (320, 260)).astype(np.float32)
     return apply_transform(crop_transform(landmarks, 512, FaceType.WHOLE), landmarks).astype(np.float32)
 
@@ -73,7 +73,7 @@ def test_outer_eye_distance_is_between_points_36_and_45(aligned: Points) -> None
     assert outer_eye_distance(moved) == 5
 
 
-# dfl-facts §15.2: (x, y, z) in radians -> pitch, yaw, roll.
+# deepfacelab.md §15.2: (x, y, z) in radians -> pitch, yaw, roll.
 POSES = [
     ((0.2, 0, 0), (-0.2, 0, 0)),
     ((-0.2, 0, 0), (0.2, 0, 0)),

@@ -141,7 +141,7 @@ def test_the_wheel_zooms_about_the_cursor_between_one_and_twenty(masks: MaskWind
 
     fitted = masks.canvas.fitting()
     wheel(1)
-    assert masks.canvas.zoom == pytest.approx(1.3 * fitted), "0.2 + 1/10, dfl-facts §6.5"
+    assert masks.canvas.zoom == pytest.approx(1.3 * fitted), "0.2 + 1/10, deepfacelab.md §6.5"
     assert (at(masks, place) - spot).manhattanLength() <= 2
     for _ in range(60):
         wheel(1)

@@ -17,19 +17,19 @@ from faceswap.gui.merge_window.commands import (
 )
 from faceswap.merge.settings import MergeSettings
 
-# dfl-facts §11.2: more, less; Shift is five.
+# deepfacelab.md §11.2: more, less; Shift is five.
 DFL_PAIRS = {
     "hist_match_threshold": "QA", "erode": "WS", "blur": "ED", "motion_blur_power": "RF",
     "output_face_scale": "UJ", "super_resolution_power": "TG", "blursharpen_amount": "YH",
     "image_denoise_power": "IK", "bicubic_degrade_power": "OL",
 }  # fmt: skip
 DFL_CYCLES = {"masked_hist_match": "z", "mask_mode": "x", "color_transfer": "c", "sharpen_mode": "n"}
-# dfl-facts §11.2: original is 0.
+# deepfacelab.md §11.2: original is 0.
 DFL_MODES = {
     "`": "original", "1": "overlay", "2": "hist-match", "3": "seamless", "4": "seamless-hist-match",
     "5": "raw-rgb", "6": "raw-predict",
 }  # fmt: skip
-# dfl-facts §11.8.
+# deepfacelab.md §11.8.
 DFL_OTHERS = {
     ",": "previous", "<": "first", ".": "next", ">": "process", "/": "copy_next", "?": "copy_on",
     "m": "copy_previous", "M": "copy_back", "v": "checkerboard", "-": "zoom_out", "=": "zoom_in",

@@ -39,7 +39,7 @@ def test_what_the_network_did_not_see_of_the_crop_is_no_face(make_set: MakeSet) 
 
 
 def test_masks_stay_soft(make_set: MakeSet) -> None:
-    """DFL stores 0 and 1 (dfl-facts §6.4)."""
+    """DFL stores 0 and 1 (deepfacelab.md §6.4)."""
     faceset = make_set(1)
     face = faceset.faces[0]
     write_face(face.path, np.full((96, 96, 3), 102, np.uint8), face.meta)

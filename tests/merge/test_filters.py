@@ -12,7 +12,7 @@ from faceswap.types import Frame, Image
 
 @pytest.fixture
 def pattern() -> Image:
-    """A of dfl-facts §15.6."""
+    """A of deepfacelab.md §15.6."""
     y, x, c = np.indices((32, 32, 3))
     return (((7 * x + 13 * y + 29 * c) % 97) / 96).astype(np.float32)
 
@@ -29,7 +29,7 @@ def smooth(request: pytest.FixtureRequest) -> Frame:
 @pytest.mark.parametrize(
     ("mode", "amount", "wanted"),
     [
-        # dfl-facts §15.6, pixel [5, 7].
+        # deepfacelab.md §15.6, pixel [5, 7].
         ("box", 10, (-0.945602, 0.479166, 0.781250)),
         ("gaussian", 10, (-0.138672, 0.479167, 0.781250)),
         ("none", -15, (0.354167, 0.479167, 0.645833)),
@@ -72,7 +72,7 @@ def test_more_denoising_leaves_less_noise(smooth) -> None:
 
 
 def test_denoising_counts_down_in_tens_as_dfl_does(smooth) -> None:
-    """dfl-facts §11.6: at 20 a median mixed in by 0.2, then one by 0.1."""
+    """deepfacelab.md §11.6: at 20 a median mixed in by 0.2, then one by 0.1."""
     wanted = smooth.astype(np.float64)
     for weight in (0.2, 0.1):
         # cv2 takes a median over 5 × 5 of whole numbers and of float32 alike.

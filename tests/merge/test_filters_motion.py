@@ -11,7 +11,7 @@ from faceswap.merge.settings import MergeSettings
 from faceswap.types import FaceType, Image
 
 STRAIGHT = np.array([[1.0, 0, 0], [0, 1, 0]])
-# dfl-facts §15.6; OpenCV 5's exact linear warps move these by up to 4e-3 (reference/api-traps.md).
+# deepfacelab.md §15.6; OpenCV 5's exact linear warps move these by up to 4e-3.
 GOLDEN = np.array(
     [
         [0, 0, 0, 0, 0.01574],

@@ -52,7 +52,7 @@ def run(clip: Path, swapper: Any, mode: str, name: str = "merged", **look: Any) 
 
 
 def test_the_segmenter_is_shown_dst_in_its_own_crop_and_size_and_the_swap(swapper: Any) -> None:
-    """dfl-facts §11.4, modes 6 and 7."""
+    """deepfacelab.md §11.4, modes 6 and 7."""
     frame = np.zeros((120, 200, 3), np.uint8)
     frame[:, :100] = 255
     landmarks = place_face(100, 55, 60, 0)

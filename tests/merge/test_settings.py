@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from faceswap.merge.settings import MergeSettings
 
-# dfl-facts §11.2.
+# deepfacelab.md §11.2.
 RANGES = {
     "hist_match_threshold": (0, 255),
     "erode": (-400, 400),

@@ -1,4 +1,4 @@
-"""AMP against dfl-facts §10.2, with both inters trained."""
+"""AMP against deepfacelab.md §10.2, with both inters trained."""
 
 import pytest
 import torch

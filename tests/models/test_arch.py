@@ -38,7 +38,7 @@ def test_families_of_one_variant_take_no_letters(name: str) -> None:
         Arch.parse(name)
 
 
-# dfl-facts §10.2, §10.4: AMP is built like t and d, its encoder like u and t; Quick96 is df-ud.
+# deepfacelab.md §10.2, §10.4: AMP is built like t and d, its encoder like u and t; Quick96 is df-ud.
 def test_families_of_one_variant_have_the_letters_of_their_layers() -> None:
     assert Arch.parse("amp") == Arch("AMP", u=True, d=True, t=True)
     assert Arch.parse("quick96") == Arch("QUICK96", u=True, d=True)
@@ -79,7 +79,7 @@ def test_impossible_dims_name_the_nearest_that_work(field: str, value: int, near
     assert refused.value.hint.endswith(nearest)
 
 
-# dfl-facts §7.5: a third of the decoder's dims, odd values one up, never below 16.
+# deepfacelab.md §7.5: a third of the decoder's dims, odd values one up, never below 16.
 @pytest.mark.parametrize(("decoder_dims", "mask_dims"), [(64, 22), (96, 32), (48, 16), (32, 16), (256, 86)])
 def test_mask_dims_default_to_an_even_third(decoder_dims: int, mask_dims: int) -> None:
     assert default_mask_dims(decoder_dims) == mask_dims
@@ -88,7 +88,7 @@ def test_mask_dims_default_to_an_even_third(decoder_dims: int, mask_dims: int) -
 @pytest.mark.parametrize(
     ("arch", "values"),
     [
-        # dfl-facts §7.5, §10.1, §10.4.
+        # deepfacelab.md §7.5, §10.1, §10.4.
         ("LIAE-UD", (128, 256, 64, 64, 22, None, None)),
         ("AMP", (224, 256, 64, 64, 22, 1024, 0.5)),
         ("QUICK96", (96, 128, 64, 64, 16, None, None)),

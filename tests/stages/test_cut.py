@@ -33,7 +33,7 @@ def numbers(toy_clip, path):
         ("0.2", "0.4", range(5, 10)),  # the frame shown at the end is the first one left out
         ("00:00:00.201", "0:0.399", range(6, 10)),  # between frames: those that begin inside
         ("0", "0.08", range(2)),
-        ("0.5", "0", range(13, 20)),  # zero is the end, as in DeepFaceLab (dfl-facts §12)
+        ("0.5", "0", range(13, 20)),  # zero is the end, as in DeepFaceLab (deepfacelab.md §12)
     ],
 )
 def test_a_part_is_exact_to_the_frame(toy_clip, tmp_path, suffix, start, end, shown):

@@ -77,7 +77,7 @@ def test_quick96_is_its_preset_without_being_asked(tmp_path: Path, make_faces: C
     dims = ["--encoder-dims", "16", "--decoder-dims", "16"]
     train(tmp_path, "--arch", "quick96", *dims, "--iterations", "2", "--device", "cpu")
     made = json.loads((tmp_path / "model" / "new" / "train.json").read_text(encoding="utf-8"))["settings"]
-    # dfl-facts §10.4.
+    # deepfacelab.md §10.4.
     wanted = {
         "arch": "QUICK96", "face_type": "full", "resolution": 96, "ae_dims": 128, "mask_dims": 16,
         "batch_size": 4, "optimizer": "rmsprop", "learning_rate": 2e-4, "lr_dropout": True,

@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def golden_pair() -> tuple[Tensor, Tensor]:
-    """The two pictures of dfl-facts §15.3, (1, 3, 64, 64)."""
+    """The two pictures of deepfacelab.md §15.3, (1, 3, 64, 64)."""
     y, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
     a = torch.stack((x / 63, y / 63, (x + y) / 126))
     b = torch.stack((y / 63, x / 63, 0.9 * (x + y) / 126))

@@ -44,7 +44,7 @@ def test_the_masked_sheet_shows_faces_inside_their_masks_as_deepfacelab_does() -
     faces = flat_faces(1, 160, mask=0.5)
     sheet = contact_sheet(faces, "", masked=True)
     reds = [int(sheet[150, column * 164 + 80, 0]) for column in range(5)]
-    # dfl-facts §8.6: src ⊙ mask, src > src as it is, dst ⊙ mask, dst > dst ⊙ mask, swap ⊙ mask.
+    # deepfacelab.md §8.6: src ⊙ mask, src > src as it is, dst ⊙ mask, dst > dst ⊙ mask, swap ⊙ mask.
     assert np.allclose(np.array(reds) / 255, (0.05, 0.2, 0.15, 0.2, 0.25), atol=0.003)
 
 

@@ -1,4 +1,4 @@
-"""Forgeries made on the fly from real crops, each with the mask of what is foreign (detector-facts §4.1).
+"""Forgeries made on the fly from real crops, each with the mask of what is foreign (detection.md §4.1).
 
 A manipulation takes a generator, a real crop (S, S, 3) RGB uint8 and its landmarks (68, 2) in crop pixels,
 and the same of a donor, somebody else's square crop of any size; the same state of the generator gives the
@@ -41,7 +41,7 @@ _FIVE[[2, 3, 4], [30, 48, 54]] = 1
 
 # A face fills at least this part of its crop; less is a landmarker's failure.
 _SMALLEST_FACE = 0.01
-# Ranges of the self-blended images (detector-facts §2.3); lengths are fractions of the crop's side.
+# Ranges of the self-blended images (detection.md §2.3); lengths are fractions of the crop's side.
 _FOREHEAD_CHANCE = 0.75
 _BRIGHTNESS, _GAIN, _HUE_DEG, _TINT = 0.1, 0.3, 10.0, 20 / 255
 _TINT_CHANCE = 0.3
@@ -67,7 +67,7 @@ def self_blended(rng: np.random.Generator, real: Picture, landmarks: Points) -> 
     """The face blended into itself after a change of colour, sharpness, place and size.
 
     Own implementation of Shiohara and Yamasaki, "Detecting deepfakes with self-blended images", CVPR
-    2022 (detector-facts §2.3). There, source or target is changed. Here the target must stay the real
+    2022 (detection.md §2.3). There, source or target is changed. Here the target must stay the real
     crop, so a change of the target is made as the opposite change of the source: colour ranges hold
     each change and its opposite, a softer target is a sharper source, and the other way round.
     """
@@ -145,7 +145,7 @@ def null_fake(rng: np.random.Generator, real: Picture, landmarks: Points) -> Fak
 
 
 _WITH_DONOR: tuple[Manipulation, ...] = (affine_swap, seamless, partial)
-# By the names of detector-facts §4.1; what an autoencoder made ("ae") is stored, not made here.
+# By the names of detection.md §4.1; what an autoencoder made ("ae") is stored, not made here.
 MANIPULATIONS: Mapping[str, Manipulation] = {
     "sbi": lambda rng, real, landmarks, _donor, _donor_landmarks: self_blended(rng, real, landmarks),
     "affine": affine_swap,

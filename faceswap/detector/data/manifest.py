@@ -71,7 +71,7 @@ def from_text(texts: Iterable[str]) -> Hashes:
 NAME = "manifest.csv"
 Label = Literal["real", "fake"]
 SPLITS = ("train", "val", "test")
-# Shares of people: 70 / 15 / 15 (detector-facts §4.2).
+# Shares of people: 70 / 15 / 15 (detection.md §4.2).
 _BOUNDS = (0.70, 0.85)
 # Of the seven clips chance has put none into validation, and thresholds that have seen no video promise
 # nothing about it.

@@ -21,7 +21,7 @@ from faceswap.faceset.store import read_face
 from faceswap.io.images import as_uint8, read_image, read_mask
 from faceswap.types import Mask, Points
 
-# Share of reals that went through a whole manipulation without a swap (detector-facts §4.1).
+# Share of reals that went through a whole manipulation without a swap (detection.md §4.1).
 NULL_SHARE = 0.15
 # Donors among which the most alike is taken, and crops tried until one can be manipulated.
 _DONORS, _TRIES = 3, 20

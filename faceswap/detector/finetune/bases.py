@@ -139,7 +139,7 @@ def _open(folder: Path, seed: int) -> Any:
 
 
 def _require_its_own_kind(folder: Path, config: Any) -> None:
-    """A distilled DeiT opened as a ViT keeps none of its encoder's weights (detector-facts §0.5)."""
+    """A distilled DeiT opened as a ViT keeps none of its encoder's weights (detection.md §0.5)."""
     try:
         with safe_open(folder / WEIGHTS, framework="pt") as file:
             prefixes = {name.partition(".")[0] for name in file.keys()}  # noqa: SIM118 - it is no mapping

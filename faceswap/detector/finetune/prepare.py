@@ -32,7 +32,7 @@ from faceswap.media.probe.survey import surveyed
 from faceswap.media.probe.video import probe
 from faceswap.types import Frame
 
-# From this difference on, the faces that are not found are part of the answer (detector-facts §6).
+# From this difference on, the faces that are not found are part of the answer (detection.md §6).
 UNEVEN = 0.02
 # Files that are cut faces already lose many: the finder needs room around a face.
 MANY = 0.2

@@ -1,6 +1,6 @@
 """Two recipes from elsewhere for a user's own Real/ and Fake/ folder.
 
-virtus    DeiT fine-tuned on Real/Fake faces (detector-facts §1.2): turned by up to 90° either way,
+virtus    DeiT fine-tuned on Real/Fake faces (detection.md §1.2): turned by up to 90° either way,
           sharpened at random, minority repeated, rate 1e-6, two epochs, validated once an epoch
 tutorial  a ViT on a small random subset (§1.4): 1,000 pictures, rate 2e-4, ten epochs, validated every ten
           updates, so that over-fitting can be watched

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
-# Equal-width bins of the reliability diagram and of the calibration error (detector-facts §3.1).
+# Equal-width bins of the reliability diagram and of the calibration error (detection.md §3.1).
 BINS = 15
 # Logits that separate the classes perfectly, or point the wrong way, have no finite optimum.
 COLDEST, HOTTEST = 0.05, 20.0

@@ -1,4 +1,4 @@
-"""The exam: swaps by other programs that no training and no choice has seen (detector-facts §0, §4.1).
+"""The exam: swaps by other programs that no training and no choice has seen (detection.md §0, §4.1).
 
 DeepFaceLive's clips show the real person at left and the swap of the same frame at right. Each half is cut
 out by the landmarks of the real one, and the halves of a frame are mirrored or not by the same draw, so

@@ -1,4 +1,4 @@
-"""The figures a detector is judged by (detector-facts §3.1).
+"""The figures a detector is judged by (detection.md §3.1).
 
 Scores are P(fake), (N,) in [0, 1]; labels (N,), 1 = fake, 0 = real. A crop is called fake when its score is
 above the threshold, so one that lies on it gets the benefit of the doubt. Every figure needs both classes

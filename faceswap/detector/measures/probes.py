@@ -183,7 +183,7 @@ def _channels(crop: Crop) -> list[NDArray[np.int64]]:
     return list(crop.reshape(-1, 3).T.astype(np.int64))
 
 
-# An autoencoder's fakes are soft, which every probe of detail sees and which is no leak (detector-facts §6).
+# An autoencoder's fakes are soft, which every probe of detail sees and which is no leak (detection.md §6).
 _SOFT = "ae"
 _PAIRS_A_BATCH = 32
 

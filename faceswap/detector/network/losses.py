@@ -18,7 +18,7 @@ from transformers.models.vit.modeling_vit import ViTLayer
 
 from faceswap.detector.network.model import Shipped
 
-# From this share of foreign pixels on a patch counts as forged (detector-facts §4.3).
+# From this share of foreign pixels on a patch counts as forged (detection.md §4.3).
 PATCH_SHARE = 0.15
 
 

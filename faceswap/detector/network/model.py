@@ -48,7 +48,7 @@ Family = Literal["vit", "cvt", "cnn"]
 
 @dataclass(frozen=True)
 class DetectorSpec:
-    """Sizes of a detector; the default is ViT-T/16 at 112 px, 5.5 million parameters (detector-facts §4.3).
+    """Sizes of a detector; the default is ViT-T/16 at 112 px, 5.5 million parameters (detection.md §4.3).
 
     family: vit; cvt = a small CvT (Wu et al., ICCV 2021), whose tokens and attention read through
     convolutions; cnn = the control without attention. input_px: side of the crop, a multiple of patch_px.

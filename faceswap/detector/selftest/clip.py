@@ -1,6 +1,6 @@
 """A finished clip beside the untouched frames, which go through the same encoder before they are compared.
 
-Otherwise a detector of compression would pass for one of swaps (detector-facts §6, codec of clips).
+Otherwise a detector of compression would pass for one of swaps (detection.md §6, codec of clips).
 """
 
 import re

@@ -40,7 +40,7 @@ class Figure:
 
     @property
     def is_chance(self) -> bool | None:
-        """Whether the interval of an AUC reaches ½ ± 0.05 (detector-facts §4.7); None where there is none."""
+        """Whether the interval of an AUC reaches ½ ± 0.05 (detection.md §4.7); None where there is none."""
         return None if self.low is None or self.high is None else self.low <= 0.55 and self.high >= 0.45
 
 

@@ -30,7 +30,7 @@ from faceswap.errors import UserError
 from faceswap.geometry.geometry import apply_transform, crop_transform
 from faceswap.types import Json
 
-# An old manipulation may lose so much AUC, and false positives may rise by so much (detector-facts §4.8).
+# An old manipulation may lose so much AUC, and false positives may rise by so much (detection.md §4.8).
 MOST_LOST = MOST_MORE_FALSE = 0.02
 NEW = "own"
 # Of the film's frames: the first part trains, the last examines.

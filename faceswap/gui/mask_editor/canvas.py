@@ -1,4 +1,4 @@
-"""The face with its polygons, drawn and changed with the mouse as in DeepFaceLab (dfl-facts §6.5)."""
+"""The face with its polygons, drawn and changed with the mouse as in DeepFaceLab (deepfacelab.md §6.5)."""
 
 import math
 from typing import Literal, TypeAlias

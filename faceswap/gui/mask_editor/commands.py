@@ -1,6 +1,6 @@
 """What a person can do in the mask editor, and by which key; an action is named as in `masks_actions`.
 
-Keys that DeepFaceLab's editor has are its own (dfl-facts §6.5).
+Keys that DeepFaceLab's editor has are its own (deepfacelab.md §6.5).
 """
 
 from faceswap.gui.keys import Command, by_key

@@ -7,7 +7,7 @@ from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QP
 from PySide6.QtWidgets import QWidget
 
 COUNT = 9
-# The middle one is larger by a third and the others are faint, as in DeepFaceLab (dfl-facts §6.5), if less
+# The middle one is larger by a third and the others are faint, as in DFL (deepfacelab.md §6.5), if less
 # small: as large as the window lets them, at the most THUMB_PX.
 THUMB_PX = 192
 _LEAST_PX, _MOST_PX, _OTHERS_OPACITY = 72, 144, 0.55

@@ -1,6 +1,6 @@
 """What a person can do in the merge window, and by which key: the one table that window and help are made of.
 
-Keys that DeepFaceLab's merger has are its own (dfl-facts §11.2, §11.8).
+Keys that DeepFaceLab's merger has are its own (deepfacelab.md §11.2, §11.8).
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,6 +1,6 @@
 """What a person can do in the preview window, and by which key.
 
-Keys that DeepFaceLab's preview has are its own (dfl-facts §8.6).
+Keys that DeepFaceLab's preview has are its own (deepfacelab.md §8.6).
 """
 
 from faceswap.gui.keys import Command, by_key

@@ -167,7 +167,7 @@ class MaskEditor:
 
     @property
     def trash_folder(self) -> Path:
-        """Beside the set, as in DeepFaceLab (dfl-facts §6.5)."""
+        """Beside the set, as in DeepFaceLab (deepfacelab.md §6.5)."""
         return self.folder.with_name(f"{self.folder.name}_trash")
 
     def throw_away(self) -> Finding:

@@ -19,7 +19,7 @@ def picture(
     """(H, H, 3) uint8 of a crop of that shape, the mask drawn on it (H, H), and the stored one of any size.
 
     image: the crop; mask, stored: the mask as grey, an even dark where none is stored; overlay: the crop at
-    half brightness outside the drawn mask (as in DFL, dfl-facts §6.5). dim_by_stored: in image and overlay,
+    half brightness outside the drawn mask (deepfacelab.md §6.5). dim_by_stored: in image and overlay,
     outside the stored one instead.
     """
     if stored is not None and stored.shape != drawn.shape:

@@ -19,7 +19,7 @@ from faceswap.masks.train.data import MaskSamples
 from faceswap.types import Mask
 
 _TEXTURES_N = 64
-# The second face, whose surroundings are mixed in, may lie any way up (dfl-facts §6.3, step 2).
+# The second face, whose surroundings are mixed in, may lie any way up (deepfacelab.md §6.3, step 2).
 _MIXED = TransformRanges(180.0, 0.1, 0.1)
 # For one picture (2, 3) output_to_input and (2, 9, 9) displacement, see `train.augment.AugmentParams`.
 _Placing: TypeAlias = tuple[Mask, Mask]
@@ -27,7 +27,7 @@ _Placing: TypeAlias = tuple[Mask, Mask]
 
 @dataclass(frozen=True)
 class AugmentSettings:
-    """How far training pictures are changed; the defaults are DeepFaceLab's (dfl-facts §6.3).
+    """How far training pictures are changed; the defaults are DeepFaceLab's (deepfacelab.md §6.3).
 
     placing: bounds of the random transform. mix: chance that a second face's surroundings are mixed in.
     occlude: chance of something synthetic before the face. replace: chance of another background where the
@@ -135,7 +135,7 @@ class Augmenter:
         return change_colours(part, random)
 
     def _mix(self, picture: Picture, mask: Mask, placing: _Placing, random: Generator) -> Picture:
-        """The surroundings of another face laid over this one's (dfl-facts §6.3, step 2)."""
+        """The surroundings of another face laid over this one's (deepfacelab.md §6.3, step 2)."""
         other, its_mask, _ = self._place(self._row(random), placing)
         other = (shift_hsv if random.random() < 0.5 else shift_levels)(other, random)
         other = np.asarray(other * (1 - its_mask[..., None]), np.uint8)

@@ -146,7 +146,7 @@ class Labels:
 def collect_labels(
     facesets: Sequence[Faceset], face_type: FaceType, input_px: int, folder: Path, for_aim: bool
 ) -> Labels:
-    """All faces with polygons; where there are none, those with a stored mask (dfl-facts §6.2).
+    """All faces with polygons; where there are none, those with a stored mask (deepfacelab.md §6.2).
 
     Their crops are stored in `folder`. for_aim: hold faces out also when there are few. Raises UserError
     where nothing is labelled, or too little to hold any out for an aim.

@@ -29,7 +29,7 @@ from faceswap.models.segmenter import SegmenterSpec, build, outline
 from faceswap.train.run import refuse_changes
 from faceswap.types import FaceType, Frame, Image, Json, Mask
 
-# In this order (dfl-facts §6.2).
+# In this order (deepfacelab.md §6.2).
 COLUMNS = ("face, truth", "predicted mask", "face, predicted")
 _GREEN = np.array([0.0, 1.0, 0.0], np.float32)
 _GAP_PX, _ACROSS, _PAPER = 4, 2, 24

@@ -17,7 +17,7 @@ _YAW_EDGES_RAD = np.linspace(-1.2, 1.2, 128)
 def shuffled_rows(count: int, start: int, length: int, seed: int, side: Side) -> Rows:
     """Entries start … start + length − 1 of an endless shuffled cycle over `count` rows.
 
-    Every row comes once a cycle (dfl-facts §9.1); each cycle has its own order, from (seed, side, cycle).
+    Every row comes once a cycle (deepfacelab.md §9.1); each has its own order, from (seed, side, cycle).
     """
     return _cycled(count, start, length, [seed, list(Side).index(side)])
 
@@ -33,7 +33,7 @@ def recolouring_rng(seed: int, place: int) -> np.random.Generator:
 
 
 def yaw_bins(yaws_rad: NDArray[np.float32]) -> list[Rows]:
-    """The rows of each of 128 classes of yaw between ±1.2, without the empty ones (dfl-facts §4.2, §9.1)."""
+    """The rows of each of 128 classes of yaw between ±1.2, the empty ones left out (deepfacelab.md §4.2)."""
     classes = np.searchsorted(_YAW_EDGES_RAD, -yaws_rad, side="right").clip(1) - 1
     return [np.flatnonzero(classes == number) for number in np.unique(classes)]
 

@@ -1,4 +1,4 @@
-"""How far a reconstruction is from its target (dfl-facts §8.4, §7.1).
+"""How far a reconstruction is from its target (deepfacelab.md §8.4, §7.1).
 
 Everything is a loss per sample, (B,): the trainer takes the mean over the batch, where DeepFaceLab takes the
 sum. All arithmetic is float32, inside bf16 autocast too: SSIM is a difference of near-equal numbers.

@@ -1,4 +1,4 @@
-"""What a model is trained for: the terms of its loss, by name (dfl-facts §8.4, §10.3)."""
+"""What a model is trained for: the terms of its loss, by name (deepfacelab.md §8.4, §10.3)."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What turns gradients into steps (dfl-facts §8.5), and its way through a checkpoint."""
+"""What turns gradients into steps (deepfacelab.md §8.5), and its way through a checkpoint."""
 
 import math
 from abc import abstractmethod

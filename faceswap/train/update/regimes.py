@@ -17,7 +17,7 @@ from faceswap.types import Side
 
 @dataclass(frozen=True)
 class Regime:
-    """The defaults are DF's and LIAE's (dfl-facts §8.4, §9.2).
+    """The defaults are DF's and LIAE's (deepfacelab.md §8.4, §9.2).
 
     ranges: of the random transform. region: where faces are compared in masked training, from their mask.
     windows: the sides of DSSIM's windows, from the resolution. insists: options that are always so.
@@ -40,7 +40,7 @@ class Regime:
 
 
 def both_windows(resolution: int) -> tuple[int, ...]:
-    """AMP looks with the large and the small window at every resolution (dfl-facts §10.3)."""
+    """AMP looks with the large and the small window at every resolution (deepfacelab.md §10.3)."""
     return int(resolution / 11.6), int(resolution / 23.2)
 
 

@@ -40,7 +40,7 @@ class Losses(NamedTuple):
     extra: dict[str, float] = {}  # noqa: RUF012 (never changed)
 
 
-# AdaBelief has no bias correction: its first steps are several times the learning rate (dfl-facts §16.44),
+# AdaBelief has no bias correction: its first steps are several times the rate (deepfacelab.md §16.44),
 # which throws a new model far off at any rate worth having. So the rate grows from 0 over this many updates.
 WARM_UP_ITERATIONS = 100
 # The number that keeps apart what is drawn at one iteration; those of `inputs` are smaller.
@@ -125,7 +125,7 @@ class TrainStep:
 
         The critics learn from what the model makes before its update.
         """
-        # The gradient of the batch's sum in DeepFaceLab (dfl-facts §16.41), of its mean here.
+        # The gradient of the batch's sum in DeepFaceLab (deepfacelab.md §16.41), of its mean here.
         weight = (len(batch.src) * self.share.world if self.options.dfl_exact else 1) / part.world
         batch, share = part.of(batch), self.share.within(part)
         faces = {side: self._inputs.faces(batch, side, self.options, share, seed, iteration) for side in Side}
@@ -154,7 +154,7 @@ class TrainStep:
         return {name: loss.detach() for name, loss in losses.items()}
 
     def _step_model(self, seed: int, iteration: int) -> None:
-        """All parts learn, always; DeepFaceLab rests LIAE's AB without warp (dfl-facts §16.45)."""
+        """All parts learn, always; DeepFaceLab rests LIAE's AB without warp (deepfacelab.md §16.45)."""
         if self.options.dfl_exact and not self.options.random_warp:
             for name, param in self._params.items():
                 if name.startswith("inter_AB."):

@@ -1,7 +1,7 @@
 """Losses and targets beyond reconstruction: eyes and mouth, styles, borders, total variation, AMP's.
 
 As in `losses`: a loss per sample, (B,), in float32 whatever the precision around it; pictures are
-(B, 3, R, R) in [0, 1], masks (B, 1, R, R) (dfl-facts §7.1, §8.3, §8.4).
+(B, 3, R, R) in [0, 1], masks (B, 1, R, R) (deepfacelab.md §7.1, §8.3, §8.4).
 
 Everything is a loss per sample, (B,), in float32.
 """
@@ -59,7 +59,7 @@ def background_style_loss(
     """Around the face the swap becomes dst's picture. power: percent.
 
     The face is where both predicted masks see it, as when merging. DeepFaceLab computes that, too, but
-    then overwrites it by src's mask, which lies elsewhere (dfl-facts §16.47).
+    then overwrites it by src's mask, which lies elsewhere (deepfacelab.md §16.47).
     """
     around = (1 - widen_mask(swap_mask * dst_mask)).detach()
     swap, dst = swap * around, dst * around

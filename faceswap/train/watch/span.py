@@ -7,7 +7,7 @@ import numpy as np
 
 from faceswap.train.watch.curves import Curve, Series
 
-# As DeepFaceLab's key l goes through them (dfl-facts §8.6); None is all.
+# As DeepFaceLab's key l goes through them (deepfacelab.md §8.6); None is all.
 RANGES = (None, 5_000, 10_000, 50_000, 100_000)
 # Iterations that a mean is made of; 1 is every one for itself.
 SMOOTHINGS = (1, 10, 30, 100, 300, 1_000, 3_000, 10_000)

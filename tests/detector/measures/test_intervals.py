@@ -31,7 +31,7 @@ def noisy(people: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return np.clip(dice(seed).normal(0.4 + 0.2 * labels, 0.2), 0, 1), labels
 
 
-# Half-widths as detector-facts §3.1 gives them, to its last digit.
+# Half-widths as detection.md §3.1 gives them, to its last digit.
 @pytest.mark.parametrize(
     ("area", "clips", "half_width", "digit"),
     [

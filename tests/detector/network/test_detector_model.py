@@ -34,7 +34,7 @@ def pixels() -> torch.Tensor:
 
 
 def test_the_default_has_the_size_of_vit_tiny() -> None:
-    # detector-facts §4.3: 5.50 million parameters; the patch head has 193 (§0.1).
+    # detection.md §4.3: 5.50 million parameters; the patch head has 193 (§0.1).
     detector = build(DetectorSpec(), seed=0)
     assert sum(p.numel() for p in detector.classifier.parameters()) == pytest.approx(5.50e6, rel=2e-3)
     assert sum(p.numel() for p in detector.patch_head.parameters()) == 193
@@ -90,7 +90,7 @@ def test_transformers_opens_the_folder_and_gives_the_same_logits(
 
 
 def test_the_other_families_have_the_parameters_they_are_said_to_have() -> None:
-    # detector-facts §4.6 has 0.88 million for the control; the CvT is smaller than §4.3's of 3.15 million.
+    # detection.md §4.6 has 0.88 million for the control; the CvT is smaller than §4.3's of 3.15 million.
     for family, count in (("cvt", 2.06e6), ("cnn", 0.88e6)):
         detector = build(DetectorSpec(family=family), seed=0)  # type: ignore[arg-type]
         assert sum(p.numel() for p in detector.parameters()) == pytest.approx(count, rel=0.1), family

@@ -33,7 +33,7 @@ def test_the_rate_climbs_from_zero_to_the_peak_and_falls_to_a_thousandth(arm: st
 
 
 def test_the_peak_grows_with_the_root_of_the_batch() -> None:
-    # detector-facts §4.4: AdamW 1e-3 · (batch / 64)^½, where a batch counts pictures.
+    # detection.md §4.4: AdamW 1e-3 · (batch / 64)^½, where a batch counts pictures.
     assert Recipe(pairs=128, warm_up=0.05, arm="ssat").rate(0.05) == pytest.approx(2e-3)
 
 

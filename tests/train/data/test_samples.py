@@ -30,7 +30,7 @@ RESOLUTION = 64
 
 
 def landmarks() -> Points:
-    """DFL's golden landmarks at rotation 0 (dfl-facts §15.1), in frame pixels."""
+    """DFL's golden landmarks at rotation 0 (deepfacelab.md §15.1), in frame pixels."""
     return (1.6 * HEAD_MODEL[:, :2] + (320, 260)).astype(np.float32)
 
 

@@ -11,7 +11,7 @@ YAWS = np.concatenate([np.full(60, 0.001), np.full(6, 0.5), np.full(2, -3.0)]).a
 
 
 def test_bins_are_dfls_and_empty_ones_are_left_out() -> None:
-    # dfl-facts §4.2: with s = −yaw, the first bin takes all below the second of 128 edges in ±1.2.
+    # deepfacelab.md §4.2: with s = −yaw, the first bin takes all below the second of 128 edges in ±1.2.
     edges = np.linspace(-1.2, 1.2, 128)
     inside = (edges[:-1] + edges[1:]) / 2
     values = np.array([-1.3, -1.19, *inside[1:], 1.2, 5.0])

@@ -1,4 +1,4 @@
-"""AMP and Quick96 learn by DF's and LIAE's step, each by what is its own (dfl-facts §10.3, §10.4)."""
+"""AMP and Quick96 learn by DF's and LIAE's step, each by what is its own (deepfacelab.md §10.3, §10.4)."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Filters against golden values of dfl-facts §15.3 and plain convolutions in double precision."""
+"""Filters against golden values of deepfacelab.md §15.3 and plain convolutions in double precision."""
 
 import pytest
 import torch
@@ -48,7 +48,7 @@ def test_a_padded_blur_and_its_gradient_are_those_of_a_convolution(side: int, si
     torch.testing.assert_close(given, wanted, atol=1e-6, rtol=1e-5)
 
 
-# dfl-facts §15.3: centre row of a blurred impulse in 9×9.
+# deepfacelab.md §15.3: centre row of a blurred impulse in 9×9.
 @pytest.mark.parametrize(
     ("sigma", "half_row"),
     [(1, (0, 0, 0.021938, 0.098320, 0.162103)), (2, (0.005641, 0.013532, 0.025282, 0.036785, 0.041683))],

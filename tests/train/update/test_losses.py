@@ -1,4 +1,4 @@
-"""Losses against golden values of dfl-facts §15.3 and plain double-precision references."""
+"""Losses against golden values of deepfacelab.md §15.3 and plain double-precision references."""
 
 from collections.abc import Iterator
 
@@ -47,7 +47,7 @@ def test_dssim_of_a_picture_with_itself_is_zero() -> None:
     assert dssim(picture, picture, 5).abs().max() < 1e-6
 
 
-# dfl-facts §8.4.
+# deepfacelab.md §8.4.
 @pytest.mark.parametrize(
     ("resolution", "windows"),
     [(64, (5,)), (96, (8,)), (128, (11,)), (192, (16,)), (224, (19,)), (256, (22, 11)), (640, (55, 27))],

@@ -1,4 +1,4 @@
-"""Optimisers against the golden values of dfl-facts §15.4, dropout, and their way through a checkpoint."""
+"""Optimisers against the golden values of deepfacelab.md §15.4, dropout, and checkpoints."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ from faceswap.train.update.optim import (
     state_by_name,
 )
 
-# dfl-facts §15.4: after steps 1 to 3.
+# deepfacelab.md §15.4: after steps 1 to 3.
 GOLDEN = {
     "adabelief": [(0.648660, -1.648685), (0.152332, -1.152383), (-0.454334, -0.545744)],
     "rmsprop": [(0.683774, -1.683776), (0.454360, -1.454363), (0.262266, -1.262269)],
@@ -32,7 +32,7 @@ def test_three_steps_give_the_golden_weights(name: OptimizerName) -> None:
 
 
 def test_the_cosine_gives_the_golden_factors() -> None:
-    # dfl-facts §15.4.
+    # deepfacelab.md §15.4.
     factors = [cosine_factor(counter) for counter in (0, 125, 250, 375, 500)]
     assert factors == pytest.approx([1, 0.5, 0, 0.5, 1], abs=1e-12)
 

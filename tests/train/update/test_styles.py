@@ -1,4 +1,4 @@
-"""Terms beyond reconstruction against golden values of dfl-facts §15.3 and their formulas."""
+"""Terms beyond reconstruction against golden values of deepfacelab.md §15.3 and their formulas."""
 
 import pytest
 import torch
@@ -24,7 +24,7 @@ def disc(count: int = 1, radius: float = 20, centre: float = 31.5) -> Tensor:
 
 
 def test_style_gives_the_golden_value() -> None:
-    # dfl-facts §15.3: style(a, b, σ = 8, w = 10).
+    # deepfacelab.md §15.3: style(a, b, σ = 8, w = 10).
     assert style_loss(*golden_pair(), sigma=8, weight=10).tolist() == pytest.approx([0.00664], abs=5e-6)
 
 
@@ -47,7 +47,7 @@ def test_face_style_is_the_formula_and_moves_nothing_but_the_swap() -> None:
 
 
 def test_background_style_looks_around_where_both_predicted_masks_see_the_face() -> None:
-    """DeepFaceLab looks around src's target mask, which it has not been given here (dfl-facts §16.47)."""
+    """DFL looks around src's target mask, which it has not been given here (deepfacelab.md §16.47)."""
     swap, dst = noise(1, 3, 64, 64), noise(1, 3, 64, 64, seed=1)
     left, right = disc(centre=25), disc(centre=38)
     around = 1 - widen_mask(left * right)

@@ -226,7 +226,7 @@ def test_no_key_stands_for_two_things() -> None:
 
 
 def test_deepfacelabs_keys_do_what_they_do_there() -> None:
-    # dfl-facts §8.6
+    # deepfacelab.md §8.6
     expected = {"Return": "stop", "s": "save", "b": "backup", "p": "samples", "Space": "page", "l": "range"}
     assert {key: BY_KEY[key].action for key in expected} == expected
 

@@ -24,7 +24,7 @@ def test_the_key_l_goes_through_deepfacelabs_ranges(span: Span) -> None:
     for _ in range(5):
         span.cycle()
         seen.append(span.bounds[1] - span.bounds[0])
-    # dfl-facts §8.6: all → 5000 → 10000 → 50000 → 100000 → all
+    # deepfacelab.md §8.6: all → 5000 → 10000 → 50000 → 100000 → all
     assert seen == [5000, 10000, 50000, 100000, 999_999]
     assert span.bounds[1] == 1_000_000
 
