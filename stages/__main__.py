@@ -42,5 +42,10 @@ def main(words: list[str]) -> int:
     return 0
 
 
-if __name__ == "__main__":
+def program() -> None:
+    """`faceswap STAGE …`, the console script."""
     sys.exit(main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    program()

@@ -73,7 +73,7 @@ class Summary:
 class Merger:
     """What renders frames and where they go; `workers` frames are composited at a time.
 
-    survey: what looks that smooth over the clip need.
+    measures: what looks that smooth over the clip need.
     """
 
     record: Record
