@@ -27,8 +27,8 @@ class Prediction(NamedTuple):
     """A model's answer to one crop: face (R, R, 3) RGB, masks (R, R), all float32 in [0, 1].
 
     mask_prd, mask_dst: what the model calls face in the swap and in the frame; xseg_prd, xseg_dst: what
-    the mask segmenter does; own_dst: the mask drawn or stored for the frame's face (see `own`). These three
-    are of any size, None where there is none.
+    the mask segmenter does; own_dst: the mask drawn or stored for the frame's face (see `face_masks`). These
+    three are of any size, None where there is none.
     """
 
     face: Image

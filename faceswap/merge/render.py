@@ -52,7 +52,7 @@ def compose(
 ) -> Composite:
     """Lay `prediction` over the face at `landmarks` (68, 2) of `frame`, which is left as it is.
 
-    motion: the face's way in frame pixels, as `motion.movement` tells, None if unknown; tone: see `Scene`;
+    motion: the face's way in frame pixels, as `filters.movement` tells, None if unknown; tone: see `Scene`;
     enhancer: used where super-resolution is asked for. The cost follows the face's rectangle and the
     model's resolution, not the frame's size. Raises ValueError for mode raw-predict, whose picture is not a
     frame (see `raw_picture`), and for a mask mode whose masks the prediction lacks.
@@ -114,10 +114,10 @@ def _blend(pixels: Frame, layer: Image, alpha: Mask) -> Frame:
 class Subject(NamedTuple):
     """A face to lay over a frame: its landmarks (68, 2), and whether it keeps its own pixels.
 
-    motion: see `motion.movement`; None where unknown or not asked for. spot: which face of the clip it is.
+    motion: see `filters.movement`; None where unknown or not asked for. spot: which face of the clip it is.
     near: where the same face is in the frames that its light and masks are averaged over, itself among
     them; empty where that is not asked for. tone: what comes of it (see `steady`), for `Scene`. own: the
-    face of the faceset whose drawn or stored mask is used (see `own`).
+    face of the faceset whose drawn or stored mask is used (see `face_masks`).
     """
 
     landmarks: Points

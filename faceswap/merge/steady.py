@@ -46,7 +46,7 @@ from faceswap.types import FaceType, Frame, Image, Mask
 _LIGHT_SIGMA, _MASK_SIGMA = 10 / 255, 0.3
 _LIKENESS = np.exp(-0.5 * (np.arange(256) / (255 * _MASK_SIGMA)) ** 2).astype(np.float32)
 _PREFIX = "steady-"
-# The model's; those of `own` are smoothed by stages.mask_apply, which looks at the pictures as well.
+# The model's; those of `face_masks` are smoothed by stages.mask_apply, which looks at the pictures as well.
 _MASKS = ("mask_prd", "mask_dst")
 
 

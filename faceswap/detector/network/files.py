@@ -52,7 +52,7 @@ class Card:
 
     temperature divides the logits before the softmax. thresholds: P(fake) from which a crop is called fake,
     by the false-positive rate promised on validation reals, `{"0.05": 0.83}`. seen: SHA-256 of every
-    training and validation file. looks: the difference hashes (see `duplicates`) of their real crops, by
+    training and validation file. looks: the difference hashes (see `manifest`) of their real crops, by
     which a self-test knows material that the detector has seen, however it was cut out or compressed.
     """
 

@@ -113,7 +113,7 @@ class Compared:
 class Contamination:
     """How many untouched faces look like crops that the detector has learnt from.
 
-    known: whether its card says what it has learnt from. limit_bits: of 128, see `duplicates`.
+    known: whether its card says what it has learnt from. limit_bits: of 128, see `manifest`.
     """
 
     known: bool

@@ -1,6 +1,6 @@
 """Training a mask network: what it learns from, and what is done as it goes.
 
-The loop is the face pack's (`facepack.training`): one network, AdamW, a running average of the weights.
+The loop is every network's (`learn.loop`): one network, AdamW, a running average of the weights.
 """
 
 import math
