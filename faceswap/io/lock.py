@@ -135,6 +135,16 @@ def owner_of(target: Path) -> str:
     return ""
 
 
+def was_killed(target: Path) -> bool:
+    """Whether the last process of this machine that wrote `target` was killed: its lock lies there, free."""
+    try:
+        with _beside(target).open("rb", buffering=0) as file:
+            _hold(file.fileno(), shared=True)
+            return f" on {socket.gethostname()}, since " in file.read(300).decode(errors="replace")
+    except OSError:
+        return False
+
+
 def _beside(target: Path) -> Path:
     """The lock's file: that of what a link leads to, so that two names of a folder have one."""
     real = Path(os.path.realpath(target))

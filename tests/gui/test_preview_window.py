@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -109,6 +110,13 @@ def test_keys_ask_the_training_as_in_deepfacelab(
 def test_buttons_ask_too(window: PreviewWindow, folder: Path) -> None:
     QTest.mouseClick(window.parts.buttons["backup"], LEFT)
     assert requests.take(folder) == {"backup"}
+
+
+def test_a_training_that_was_killed_is_asked_for_nothing(window: PreviewWindow, folder: Path) -> None:
+    signed = f"stages.train, process 1 on {socket.gethostname()}, since yesterday"
+    (folder.parent / ".mine.lock").write_text(signed)  # What a kill leaves behind: nobody holds it.
+    QTest.keyClicks(window, "b")
+    assert "no training is running" in window.parts.banner.text and not requests.pending(folder)
 
 
 def test_where_nothing_trains_it_says_so_and_how_to_go_on(

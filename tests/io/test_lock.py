@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from faceswap.errors import UserError
-from faceswap.io.lock import FolderLock, locked, owner_of
+from faceswap.io.lock import FolderLock, locked, owner_of, was_killed
 
 OTHER = """
 import sys
@@ -81,11 +81,13 @@ def test_one_that_was_killed_is_not_waited_for_and_not_named(target: Path) -> No
     other.process.send_signal(signal.SIGKILL)
     other.process.communicate()
     assert list(target.parent.iterdir()) and not owner_of(target)
+    assert was_killed(target)
     with FolderLock(target):
+        assert not was_killed(target)
         with pytest.raises(UserError) as caught, FolderLock(target):
             pass
         assert f"process {os.getpid()} on " in caught.value.found
-    assert not list(target.parent.iterdir())
+    assert not list(target.parent.iterdir()) and not was_killed(target)
 
 
 def test_of_many_processes_that_start_at_once_exactly_one_works(target: Path) -> None:

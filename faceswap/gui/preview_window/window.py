@@ -16,7 +16,7 @@ from faceswap.gui.preview_window.actions import actions_of
 from faceswap.gui.preview_window.commands import BY_KEY
 from faceswap.gui.preview_window.layout import lay_out
 from faceswap.io.images import DamagedImage, as_uint8, read_image
-from faceswap.io.lock import owner_of
+from faceswap.io.lock import owner_of, was_killed
 from faceswap.train.watch.folder import (
     MASKED,
     PREVIEW,
@@ -140,7 +140,8 @@ class PreviewWindow(KeyWindow):
         if self.report.state == "missing":
             self.parts.banner.tell(f"There is nobody to {what}: {self.folder} does not exist.")
             return
-        if self.report.state != "training" and not owner_of(self.folder):
+        gone = self.report.state != "training" and not owner_of(self.folder)
+        if gone or was_killed(self.folder):
             self.parts.banner.tell(f"There is nobody to {what}: no training is running. Type {self._hint}")
             return
         try:
