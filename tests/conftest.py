@@ -42,9 +42,11 @@ MakeFaces = Callable[..., None]
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(SkipLacking())
-    # nohup has whatever it starts ignore SIGHUP, which stages respect and tests send.
+    # nohup has whatever it starts ignore SIGHUP, and a shell SIGINT in the background; stages respect that,
+    # and tests send both.
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
